@@ -1,0 +1,218 @@
+"""The worker protocol: the structs of its six calls (register, claim, heartbeat, wishes, record, decisions).
+
+Outbound only from the worker. Worker-level calls carry the worker's epoch, `record` the run's; a lower one than the
+server knows is refused with `stale_epoch`.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from agentrunner.domain.event import NewEvent
+from agentrunner.domain.run import Limits
+from agentrunner.domain.state import Desired, OnLost, Reason, Status, StreamName
+
+PROTOCOL_VERSION = 1
+MAX_STATE_BYTES = 64 * 1024
+MAX_WAIT_S = 30.0
+
+
+class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the worker is and what its host can do.
+
+    `worker_id` is the UUID of its state directory, `lock_inode` the inode of the lock it holds there: together with
+    `machine_id` they tell a restart of this worker from a copy of its directory.
+    """
+
+    protocol: int = PROTOCOL_VERSION
+    worker_id: str
+    machine_id: str
+    lock_inode: int
+    boot_id: str
+    name: str
+    host: str
+    version: str
+    slots: Annotated[int, Meta(ge=0, le=100_000)]
+    backends: list[str]
+    limits: dict[str, str | None] = {}
+    tree: str = "walk"
+
+
+class Offsets(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of each stream, counted from its start."""
+
+    out: int = 0
+    err: int = 0
+    journal: int = 0
+
+
+class States(msgspec.Struct, frozen=True, kw_only=True):
+    """The parser state stored with each stream's offset; None where nothing is stored yet."""
+
+    out: msgspec.Raw | None = None
+    err: msgspec.Raw | None = None
+    journal: msgspec.Raw | None = None
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a worker needs for one attempt; `boot_id` is that of the host which began it."""
+
+    run_id: int
+    attempt: int
+    uid: str
+    epoch: int
+    status: Status
+    desired: Desired
+    revision: int
+    backend: str
+    title: str
+    goal: str
+    project: str
+    project_path: str | None
+    options: dict[str, Any]
+    secrets: dict[str, str]
+    limits: Limits
+    on_lost: OnLost
+    boot_id: str
+    offsets: Offsets = Offsets()
+    states: States = States()
+
+
+class RegisterAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The database's `instance_id`, this worker's new epoch, the lease, and every unfinished attempt it owns."""
+
+    instance_id: str
+    epoch: int
+    lease_s: float
+    heartbeat_s: float
+    runs: list[Assignment]
+
+
+class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for up to `slots` runs, waiting up to `wait_s`; repeating a `claim_id` repeats its answer."""
+
+    worker_id: str
+    epoch: int
+    claim_id: str
+    slots: Annotated[int, Meta(ge=1, le=1000)]
+    wait_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = MAX_WAIT_S
+
+
+class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The runs that are now this worker's."""
+
+    runs: list[Assignment]
+
+
+class HeartbeatRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign of life with the number of runs the worker is supervising."""
+
+    worker_id: str
+    epoch: int
+    running: int = 0
+
+
+class HeartbeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the server goes on believing in this worker."""
+
+    lease_s: float
+
+
+class WishesRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for wishes newer than the revisions `known` by run id, waiting up to `wait_s`."""
+
+    worker_id: str
+    epoch: int
+    known: dict[int, int] = {}
+    wait_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = MAX_WAIT_S
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wishes for a run that this worker owns."""
+
+    run_id: int
+    attempt: int
+    epoch: int
+    desired: Desired
+    revision: int
+
+
+class WishesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Every wish that differs from what the worker knows; level-triggered, so a lost answer costs nothing."""
+
+    wishes: list[Wish]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes `start` to `end` of a stream as events, and the parser's state at `end` (JSON, 64 KiB at most)."""
+
+    stream: StreamName
+    start: int = msgspec.field(name="from")
+    end: int = msgspec.field(name="to")
+    events: list[NewEvent] = []
+    state: msgspec.Raw | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended, said by the worker and its backend; accepted only when `sizes` are the stored offsets."""
+
+    status: Status
+    reason: Reason | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    message: Annotated[str, Meta(max_length=10_000)] | None = None
+    sizes: Offsets
+    details: dict[str, Any] = {}
+
+
+class RecordRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Output and facts of one attempt, in the order their events get, then perhaps its end; all or none.
+
+    Without parts it asks for the stored offsets and states. `late` delivers what is left of an attempt that has
+    ended: its events are stored flagged and change nothing.
+    """
+
+    worker_id: str
+    epoch: int
+    run_id: int
+    attempt: int
+    uid: str
+    parts: list[Part] = []
+    outcome: Outcome | None = None
+    late: bool = False
+
+
+class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored now; `ended` is true once the attempt is over, whoever ended it."""
+
+    offsets: Offsets
+    states: States
+    status: Status
+    last_seq: int
+    ended: bool
+
+
+class DecisionsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for inputs to deliver, other than those `known` by id, waiting up to `wait_s`."""
+
+    worker_id: str
+    epoch: int
+    known: list[int] = []
+    wait_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = MAX_WAIT_S
+
+
+class PendingInput(msgspec.Struct, frozen=True, kw_only=True):
+    """Text that is to reach a run's agent once; the id goes with it into the shim's journal."""
+
+    id: int
+    run_id: int
+    attempt: int
+    epoch: int
+    text: str
+
+
+class DecisionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Every undelivered input of this worker's runs that it does not know yet."""
+
+    inputs: list[PendingInput]

@@ -1,0 +1,63 @@
+"""Workers: processes on a host that claim runs and supervise them."""
+
+import msgspec
+
+from agentrunner.domain.instant import optional_rfc3339, rfc3339
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker as stored; instants in milliseconds.
+
+    `limits` maps each resource limit to None where the host enforces it, else to why it cannot.
+    """
+
+    id: str
+    name: str
+    host: str
+    version: str
+    machine_id: str
+    lock_inode: int
+    boot_id: str
+    epoch: int
+    slots: int
+    running: int
+    backends: list[str]
+    limits: dict[str, str | None]
+    tree: str
+    registered_at: int
+    heard_at: int
+
+
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker on the wire; `online` is true while its lease lives."""
+
+    id: str
+    name: str
+    host: str
+    version: str
+    online: bool
+    slots: int
+    running: int
+    backends: list[str]
+    limits: dict[str, str | None]
+    tree: str
+    registered_at: str
+    heard_at: str | None
+
+
+def view(worker: Worker, online: bool) -> WorkerView:
+    """The wire form of a worker."""
+    return WorkerView(
+        id=worker.id,
+        name=worker.name,
+        host=worker.host,
+        version=worker.version,
+        online=online,
+        slots=worker.slots,
+        running=worker.running,
+        backends=worker.backends,
+        limits=worker.limits,
+        tree=worker.tree,
+        registered_at=rfc3339(worker.registered_at),
+        heard_at=optional_rfc3339(worker.heard_at),
+    )
