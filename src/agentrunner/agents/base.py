@@ -58,7 +58,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the runner concludes from terminal message, its error flag, exit status, and whether it was asked to stop."""
+    """What the runner concludes: from the terminal message, its error flag, the exit status, and who asked to stop."""
 
     status: Status
     reason: Reason | None = None

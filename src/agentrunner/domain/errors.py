@@ -82,7 +82,7 @@ class LimitUnsupported(InvalidRequest):
 
 
 class Unauthorized(AgentRunnerError):
-    """This needs a token: send `Authorization: Bearer …`; the server's own is in the file `token` of its data directory."""
+    """This needs a token: send `Authorization: Bearer …`; the data directory's file `token` holds one."""
 
     code = "unauthorized"
     status = 401
@@ -153,7 +153,7 @@ class OffsetMismatch(Conflict):
 
 
 class WorkerInUse(Conflict):
-    """Another process holds this worker's identity and its lease lives; give this worker a state directory of its own."""
+    """Another process holds this worker's identity; give this one a state directory of its own."""
 
     code = "worker_in_use"
 

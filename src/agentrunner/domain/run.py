@@ -81,7 +81,8 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run as stored; instants in milliseconds.
 
-    `revision` numbers the wishes for it, `epoch` the owners: every write of a worker carries the epoch it was given.
+    `revision` numbers the wishes for it and `answered` is the last that became a fact; `epoch` numbers the owners:
+    every write of a worker carries the epoch it was given.
     """
 
     id: int
@@ -102,6 +103,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None
     desired: Desired
     revision: int
+    answered: int
     attempt: int
     epoch: int
     worker_id: str | None
@@ -112,11 +114,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     retry: RetryPolicy
     on_lost: OnLost
+    has_secrets: bool
     usage: Usage
     cost_usd: float | None
     last_seq: int
     retry_of: int | None
     created_at: int
+    queued_at: int
     started_at: int | None
     ended_at: int | None
     labels: dict[str, str]

@@ -154,43 +154,27 @@ class ReasonRule(NamedTuple):
 
 REASONS: dict[Reason, ReasonRule] = {
     Reason.EXIT_NONZERO: ReasonRule(True, "Read the last lines of the output: the program itself reported a failure."),
-    Reason.SIGNAL: ReasonRule(True, "Something outside killed the program; look at the host's log, then retry."),
-    Reason.SPAWN_ERROR: ReasonRule(False, "Correct the command, its working directory or its size, then run it again."),
-    Reason.BACKEND_MISSING: ReasonRule(
-        False, "Install the agent's program on the worker; `agentrunner doctor` checks."
-    ),
+    Reason.SIGNAL: ReasonRule(True, "Something outside killed the program; see the host's log, then retry."),
+    Reason.SPAWN_ERROR: ReasonRule(False, "Correct the command, its directory or its size, then run it again."),
+    Reason.BACKEND_MISSING: ReasonRule(False, "Install the program on the worker; `agentrunner doctor` checks."),
     Reason.BACKEND_UNSUPPORTED: ReasonRule(False, "Choose a backend or a program version that can do this."),
     Reason.BAD_CONFIG: ReasonRule(False, "Correct the run's options, then run it again."),
     Reason.AUTH: ReasonRule(False, "The provider refused the credentials: give the run a valid key, then retry."),
     Reason.QUOTA: ReasonRule(False, "The provider's quota is used up: raise it or use another account, then retry."),
     Reason.RATE_LIMITED: ReasonRule(True, "The provider limits the rate: retry later or run fewer at once."),
     Reason.PROVIDER_ERROR: ReasonRule(True, "The provider failed on its side; retry in a few minutes."),
-    Reason.NETWORK: ReasonRule(
-        True, "The provider could not be reached: check address, proxy and network, then retry."
-    ),
+    Reason.NETWORK: ReasonRule(True, "The provider could not be reached: check address and network, then retry."),
     Reason.MODEL_UNAVAILABLE: ReasonRule(False, "The provider does not offer this model: choose another `model`."),
-    Reason.CONTEXT_OVERFLOW: ReasonRule(
-        False, "The conversation outgrew the model: shorten the goal or split the work."
-    ),
-    Reason.UNPARSEABLE_OUTPUT: ReasonRule(
-        True, "The program ended without its result; see the raw output and version."
-    ),
+    Reason.CONTEXT_OVERFLOW: ReasonRule(False, "The conversation outgrew the model: split the work."),
+    Reason.UNPARSEABLE_OUTPUT: ReasonRule(True, "The program ended without its result: see its output and version."),
     Reason.WALL_TIMEOUT: ReasonRule(False, "The run used up `limits.wall_s`: raise it or give the run less to do."),
-    Reason.IDLE_TIMEOUT: ReasonRule(
-        True, "No output for `limits.idle_s`: the program hangs, or the limit is too short."
-    ),
-    Reason.START_TIMEOUT: ReasonRule(
-        True, "No output within `limits.start_s` of the start: check that the program starts."
-    ),
+    Reason.IDLE_TIMEOUT: ReasonRule(True, "No output for `limits.idle_s`: the program hangs, or raise the limit."),
+    Reason.START_TIMEOUT: ReasonRule(True, "No output within `limits.start_s`: check that the program starts."),
     Reason.QUEUE_EXPIRED: ReasonRule(False, "No worker took the run in time: start a worker that has its backend."),
     Reason.OOM_KILLED: ReasonRule(False, "The run needed more memory than it had: raise `limits.memory_mb`."),
-    Reason.LIMIT_EXCEEDED: ReasonRule(
-        False, "The run went over one of its limits: see the `limit` event, then raise it."
-    ),
+    Reason.LIMIT_EXCEEDED: ReasonRule(False, "The run went over a limit: see its `limit` event, then raise it."),
     Reason.BUDGET_EXCEEDED: ReasonRule(False, "The run used up its budget: raise it, then retry."),
-    Reason.WORKER_LOST: ReasonRule(
-        True, "The worker went away and its runs with it: bring the worker back, then retry."
-    ),
+    Reason.WORKER_LOST: ReasonRule(True, "The worker went away and its runs with it: bring it back, then retry."),
     Reason.SHIM_LOST: ReasonRule(True, "The run's own supervisor was killed, so its processes were ended; retry."),
     Reason.HOST_REBOOTED: ReasonRule(True, "The worker's host restarted under the run; retry."),
     Reason.WORKSPACE_ERROR: ReasonRule(False, "The project's directory is missing or not usable on the worker."),

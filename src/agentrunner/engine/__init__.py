@@ -1,1 +1,1 @@
-
+"""Use cases: one function, one transaction, row and event together."""

@@ -1,0 +1,98 @@
+"""One change of one run: its fields and its events, gathered first and written together.
+
+Every status change goes through `move`, so each has exactly one event and the counters follow.
+"""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from agentrunner.domain.errors import InvalidTransition
+from agentrunner.domain.event import EventType, NewEvent, new_event
+from agentrunner.domain.run import Run
+from agentrunner.domain.state import ACTIVE, Cause, Status, next_status
+from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, run_topic
+from agentrunner.store import events, runs, stats
+from agentrunner.store.base import Tx
+
+
+class Change:
+    """What one transaction does to a run that it has locked; `run` is always the run as it will be."""
+
+    def __init__(self, run: Run, now: int) -> None:
+        self.run = run
+        self.now = now
+        self._stored = run
+        self._events: list[events.Numbered] = []
+
+    def set(self, **fields: Any) -> None:
+        """Change fields other than the status."""
+        self.run = msgspec.structs.replace(self.run, **fields)
+
+    def emit(self, event: NewEvent, *, late: bool = False, attempt: int | None = None) -> None:
+        """Append an event; `attempt` is the run's current one unless said."""
+        seq = self.run.last_seq + 1
+        number = self.run.attempt if attempt is None else attempt
+        ts = self.now if event.ts is None else event.ts
+        self._events.append(events.Numbered(self.run.id, seq, number, ts, late, event))
+        self.run = msgspec.structs.replace(self.run, last_seq=seq)
+
+    def move(self, cause: Cause, event: NewEvent | None = None, **fields: Any) -> None:
+        """Change the status by the table, with its one event. Raises InvalidTransition."""
+        status = next_status(self.run.status, cause)
+        if status is None:
+            raise InvalidTransition(
+                f"Run {self.run.id} is {self.run.status}: {cause} is not possible.", current=self.run.status
+            )
+        self.emit(event or new_event(f"run.{cause}"))
+        self.set(status=status, **fields)
+
+    async def save(self, tx: Tx) -> Run:
+        """Write what was gathered; answers the run as stored."""
+        before, after = self._stored, self.run
+        changed = {
+            name: value
+            for name in Run.__struct_fields__
+            if (value := getattr(after, name)) is not getattr(before, name) and value != getattr(before, name)
+        }
+        if not changed:
+            return after
+        await runs.update(tx, after.id, changed)
+        await events.insert(tx, self._events)
+        if before.status is not after.status:
+            await stats.add(tx, counter_changes(before, after))
+        self._announce(tx, changed)
+        return after
+
+    def _announce(self, tx: Tx, changed: dict[str, Any]) -> None:
+        tx.after_commit(run_topic(self.run.id))
+        if changed.keys() - {"last_seq"}:
+            tx.after_commit(RUNS_TOPIC)
+        freed = self._stored.status in ACTIVE and self.run.status not in ACTIVE
+        released = self.run.status is Status.QUEUED and "hold" in changed
+        if freed or released:
+            tx.after_commit(QUEUE_TOPIC)
+
+
+def counter_changes(before: Run | None, after: Run) -> dict[str, int]:
+    """How the counters change when a run changes its status: runs by status, active runs by what caps them."""
+    changes: Counter[str] = Counter()
+    for run, sign in ((before, -1), (after, 1)):
+        if run is None:
+            continue
+        changes[f"status/{run.status}"] += sign
+        if run.status in ACTIVE and run.backend != "external":
+            changes["active"] += sign
+            changes[f"active/project/{run.project_id}"] += sign
+            changes[f"active/backend/{run.backend}"] += sign
+            if run.agent is not None:
+                changes[f"active/agent/{run.agent}"] += sign
+    return changes
+
+
+def terminal_event(cause: Cause, run: Run, **payload: Any) -> NewEvent:
+    """The last event of a run."""
+    known = {name: value for name, value in payload.items() if value is not None}
+    level = "error" if cause is Cause.FAILED else "info"
+    return new_event(EventType(f"run.{cause}"), known, level=level)  # type: ignore[arg-type]

@@ -1,0 +1,36 @@
+"""Use cases of inputs: text that a person sends to a run's agent."""
+
+from agentrunner.domain.decision import Input, NewInput
+from agentrunner.domain.errors import BackendUnsupported, InvalidTransition, TooManyRequests
+from agentrunner.domain.event import EventType, new_event
+from agentrunner.domain.state import Desired
+from agentrunner.engine.change import Change
+from agentrunner.engine.runs import EXTERNAL, locked
+from agentrunner.engine.services import Services
+from agentrunner.engine.wakeups import worker_topic
+from agentrunner.store import inputs
+from agentrunner.store.base import Tx
+
+MAX_WAITING = 100
+
+
+async def send(s: Services, run_id: int, new: NewInput) -> Input:
+    """Store an input, to be delivered once. Raises RunNotFound, InvalidTransition, BackendUnsupported."""
+    return await s.db.write(_send, run_id, new, s.clock())
+
+
+async def _send(tx: Tx, run_id: int, new: NewInput, now: int) -> Input:
+    run = await locked(tx, run_id)
+    if run.status.is_terminal or run.desired is Desired.STOP:
+        raise InvalidTransition(f"Run {run.id} is {run.status} and takes no input any more.", current=run.status)
+    if run.backend == EXTERNAL or run.options.get("stdin") != "pipe":
+        raise BackendUnsupported(f"Run {run.id} reads no input; a `command` does with the option `stdin: pipe`.")
+    if await inputs.count_waiting(tx, run_id) >= MAX_WAITING:
+        raise TooManyRequests(f"{MAX_WAITING} inputs of run {run.id} wait to be delivered already.")
+    item = await inputs.insert(tx, run_id, new.text, now)
+    change = Change(run, now)
+    change.emit(new_event(EventType.INPUT_RECEIVED, {"id": item.id, "text": new.text}))
+    run = await change.save(tx)
+    if run.worker_id is not None:
+        tx.after_commit(worker_topic(run.worker_id))
+    return item

@@ -1,0 +1,312 @@
+"""Use cases of runs: create, look at, wish for, retry."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from agentrunner.domain.errors import (
+    BackendUnsupported,
+    IdempotencyMismatch,
+    InvalidField,
+    InvalidTransition,
+    LimitUnsupported,
+    NameTaken,
+    RunNotFound,
+    TooManyRequests,
+)
+from agentrunner.domain.event import EventType, new_event
+from agentrunner.domain.project import Project
+from agentrunner.domain.run import NewRun, Run, Usage, split_secrets, title_of
+from agentrunner.domain.state import Cause, Desired, Hold, Phase, Reason, Status
+from agentrunner.engine.change import Change, counter_changes, terminal_event
+from agentrunner.engine.projects import find as find_project
+from agentrunner.engine.services import Services
+from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, worker_topic
+from agentrunner.store import idempotency, runs, stats, workers
+from agentrunner.store.base import Tx
+
+EXTERNAL = "external"
+"""The backend of runs that other programs report."""
+
+
+class Wished(NamedTuple):
+    """A run after a wish; `is_fact` is true where nothing is outstanding."""
+
+    run: Run
+    is_fact: bool
+
+
+async def create(s: Services, requests: Sequence[NewRun], key: str | None = None) -> list[Run]:
+    """Create all runs or none. The same `key` with the same requests answers the same runs.
+
+    Raises InvalidField, BadOptions, ProjectNotFound, LimitUnsupported, IdempotencyMismatch, TooManyRequests.
+    """
+    for request in requests:
+        _check(s, request)
+    return await s.db.write(_create_all, s, requests, key, s.clock())
+
+
+def _check(s: Services, request: NewRun) -> None:
+    for name in ("goal", "title", "agent", "external_id"):
+        if "\x00" in (getattr(request, name) or ""):
+            raise InvalidField(f"`{name}` contains a NUL character; leave it out.")
+    if request.backend != EXTERNAL:
+        s.backends.get(request.backend).check(request.goal, request.options)
+
+
+async def _create_all(tx: Tx, s: Services, requests: Sequence[NewRun], key: str | None, now: int) -> list[Run]:
+    fingerprint = hashlib.sha256(msgspec.json.encode(requests)).hexdigest()
+    if key is not None and (found := await idempotency.find(tx, key)) is not None:
+        if found[0] != fingerprint:
+            raise IdempotencyMismatch
+        return await runs.by_ids(tx, found[1])
+    await _check_room(tx, s, len(requests))
+    await _check_limits(tx, requests)
+    created = [await _create(tx, s, request, now) for request in requests]
+    if key is not None and not await idempotency.keep(tx, key, fingerprint, [run.id for run in created], now):
+        raise IdempotencyMismatch("Another request with this Idempotency-Key is being handled; send it again.")
+    tx.after_commit(QUEUE_TOPIC)
+    tx.after_commit(RUNS_TOPIC)
+    return created
+
+
+async def _check_room(tx: Tx, s: Services, wanted: int) -> None:
+    waiting = await stats.get(tx, f"status/{Status.QUEUED}")
+    if waiting + wanted > s.settings.max_queued:
+        raise TooManyRequests(f"{waiting} runs wait already and `max_queued` is {s.settings.max_queued}.")
+
+
+async def _check_limits(tx: Tx, requests: Sequence[NewRun]) -> None:
+    """Refuse a resource limit that every known worker says it cannot enforce."""
+    wanted = {name for request in requests for name in ("memory_mb", "cpu", "pids") if getattr(request.limits, name)}
+    if not wanted or not (known := await workers.all(tx)):
+        return
+    for name in sorted(wanted):
+        why = [worker.limits.get(name, "not offered") for worker in known]
+        if all(text is not None for text in why):
+            raise LimitUnsupported(f"No worker can enforce `limits.{name}`: {why[0]}. `agentrunner doctor` says more.")
+
+
+async def _create(tx: Tx, s: Services, request: NewRun, now: int, retry_of: int | None = None) -> Run:
+    project = await find_project(tx, request.project)
+    options, secrets = split_secrets(request.options, request.secrets)
+    if request.external_id is not None and await runs.by_external_id(tx, request.external_id) is not None:
+        raise NameTaken(f"There is a run with the external_id {request.external_id!r} already.")
+    draft = _draft(request, project, options, now, retry_of)
+    run = await runs.insert(tx, msgspec.structs.replace(draft, has_secrets=bool(secrets)))
+    if secrets:
+        s.secrets.put(run.id, secrets)
+    change = Change(run, now)
+    change.emit(new_event(EventType.RUN_CREATED, _created_payload(run)))
+    await stats.add(tx, counter_changes(None, run))
+    return await change.save(tx)
+
+
+def _created_payload(run: Run) -> dict[str, Any]:
+    payload: dict[str, Any] = {"title": run.title, "backend": run.backend, "project": run.project}
+    if run.retry_of is not None:
+        payload["retry_of"] = run.retry_of
+    return payload
+
+
+def _draft(request: NewRun, project: Project, options: dict[str, Any], now: int, retry_of: int | None) -> Run:
+    reported = request.backend == EXTERNAL
+    return Run(
+        id=0,
+        external_id=request.external_id,
+        title=title_of(request),
+        goal=request.goal,
+        project_id=project.id,
+        project=project.name,
+        backend=request.backend,
+        agent=request.agent,
+        agent_version=None,
+        status=Status.RUNNING if reported else Status.QUEUED,
+        phase=Phase.WORKING if reported else None,
+        phase_since=now if reported else None,
+        hold=None,
+        hold_until=None,
+        reason=None,
+        message=None,
+        desired=Desired.RUN,
+        revision=0,
+        answered=0,
+        attempt=1,
+        epoch=0,
+        worker_id=None,
+        priority=request.priority,
+        exit_code=None,
+        signal=None,
+        options=options,
+        limits=request.limits,
+        retry=request.retry,
+        on_lost=request.on_lost,
+        has_secrets=False,
+        usage=Usage(),
+        cost_usd=None,
+        last_seq=0,
+        retry_of=retry_of,
+        created_at=now,
+        queued_at=now,
+        started_at=now if reported else None,
+        ended_at=None,
+        labels=request.labels,
+        metadata=request.metadata,
+    )
+
+
+async def get(s: Services, run_id: int) -> Run:
+    """One run. Raises RunNotFound."""
+    return await s.db.read(find, run_id)
+
+
+async def find(tx: Tx, run_id: int) -> Run:
+    """The same inside a transaction."""
+    run = await runs.get(tx, run_id)
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
+
+
+async def locked(tx: Tx, run_id: int) -> Run:
+    """One run that this transaction will change. Raises RunNotFound."""
+    run = await runs.lock(tx, run_id)
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
+
+
+async def page(s: Services, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Run]:
+    """The newest runs below an id; text is searched off the loop with a time limit."""
+    if filters.get("text"):
+        return await s.db.search(runs.page, filters, before, limit)
+    return await s.db.read(runs.page, filters, before, limit)
+
+
+async def pause(s: Services, run_id: int) -> Wished:
+    """Wish a run to pause; a queued one is held. Raises RunNotFound, InvalidTransition, BackendUnsupported."""
+    return await s.db.write(_pause, run_id, s.clock())
+
+
+async def _pause(tx: Tx, run_id: int, now: int) -> Wished:
+    run = await _wishable(tx, run_id, "paused")
+    if run.desired is Desired.PAUSE:
+        return Wished(run, _is_answered(run))
+    change = Change(run, now)
+    change.set(desired=Desired.PAUSE, revision=run.revision + 1)
+    if run.status is Status.QUEUED:
+        change.set(hold=Hold.OPERATOR, answered=change.run.revision)
+    return await _wish(tx, change)
+
+
+async def resume(s: Services, run_id: int) -> Wished:
+    """Wish a paused run to go on. Raises RunNotFound, InvalidTransition, BackendUnsupported."""
+    return await s.db.write(_resume, run_id, s.clock())
+
+
+async def _resume(tx: Tx, run_id: int, now: int) -> Wished:
+    run = await _wishable(tx, run_id, "resumed")
+    if run.desired is Desired.RUN:
+        if run.revision == 0 and run.status is not Status.PAUSED:
+            raise InvalidTransition(f"Run {run.id} is {run.status} and not paused.", current=run.status)
+        if run.status is not Status.PAUSED or run.revision > 0:
+            return Wished(run, _is_answered(run))
+    change = Change(run, now)
+    change.set(desired=Desired.RUN, revision=run.revision + 1)
+    if run.status is Status.QUEUED:
+        later = run.hold_until is not None and run.hold_until > now
+        change.set(hold=Hold.NOT_BEFORE if later else None, answered=change.run.revision)
+    return await _wish(tx, change)
+
+
+async def stop(s: Services, run_id: int) -> Wished:
+    """Wish a run to end; a queued one ends at once. Raises RunNotFound, InvalidTransition, BackendUnsupported."""
+    return await s.db.write(_stop, run_id, s.clock())
+
+
+async def _stop(tx: Tx, run_id: int, now: int) -> Wished:
+    run = await locked(tx, run_id)
+    if run.status is Status.STOPPED:
+        return Wished(run, is_fact=True)
+    run = await _wishable(tx, run_id, "stopped", stopping=True)
+    if run.desired is Desired.STOP:
+        return Wished(run, is_fact=False)
+    change = Change(run, now)
+    change.set(desired=Desired.STOP, revision=run.revision + 1)
+    if run.status is Status.QUEUED:
+        event = terminal_event(Cause.STOPPED, run, reason=Reason.STOPPED_BY_USER, started=False)
+        change.move(Cause.STOPPED, event, **ended(now, Reason.STOPPED_BY_USER), answered=change.run.revision)
+    else:
+        change.emit(new_event(EventType.RUN_STOP_REQUESTED))
+        change.set(phase=Phase.STOPPING if run.phase is not Phase.UNREACHABLE else run.phase, phase_since=now)
+    return await _wish(tx, change)
+
+
+async def _wishable(tx: Tx, run_id: int, done: str, stopping: bool = False) -> Run:
+    run = await locked(tx, run_id)
+    if run.status.is_terminal:
+        raise InvalidTransition(f"Run {run.id} is {run.status} and cannot be {done} any more.", current=run.status)
+    if run.desired is Desired.STOP and not stopping:
+        raise InvalidTransition(f"Run {run.id} is being stopped and cannot be {done}.", current=run.status)
+    if run.backend == EXTERNAL:
+        raise BackendUnsupported(f"Run {run.id} is only reported here; the program that reports it controls it.")
+    return run
+
+
+async def _wish(tx: Tx, change: Change) -> Wished:
+    run = await change.save(tx)
+    if run.worker_id is not None:
+        tx.after_commit(worker_topic(run.worker_id))
+    return Wished(run, _is_answered(run))
+
+
+def _is_answered(run: Run) -> bool:
+    return run.answered >= run.revision
+
+
+def ended(now: int, reason: Reason | None, message: str | None = None) -> dict[str, Any]:
+    """The fields of a run that has just ended."""
+    cleared = {"phase": None, "phase_since": None, "hold": None, "hold_until": None}
+    return {**cleared, "ended_at": now, "reason": reason, "message": message}
+
+
+async def retry(s: Services, run_id: int) -> Run:
+    """A new run with the same request, `retry_of` the finished one. Raises RunNotFound, InvalidTransition."""
+    return await s.db.write(_retry, s, run_id, s.clock())
+
+
+async def _retry(tx: Tx, s: Services, run_id: int, now: int) -> Run:
+    run = await find(tx, run_id)
+    if not run.status.is_terminal:
+        raise InvalidTransition(
+            f"Run {run.id} is {run.status}: only a finished run can be retried.", current=run.status
+        )
+    if run.backend == EXTERNAL:
+        raise BackendUnsupported(f"Run {run.id} was only reported here; start its program again.")
+    secrets = s.secrets.get(run.id) if run.has_secrets else {}
+    if run.has_secrets and not secrets:
+        raise InvalidTransition(f"The secrets of run {run.id} are deleted; create a new run.", current=run.status)
+    await _check_room(tx, s, 1)
+    tx.after_commit(QUEUE_TOPIC)
+    tx.after_commit(RUNS_TOPIC)
+    return await _create(tx, s, _request_of(run, secrets), now, retry_of=run.id)
+
+
+def _request_of(run: Run, secrets: dict[str, str]) -> NewRun:
+    return NewRun(
+        goal=run.goal,
+        backend=run.backend,
+        title=run.title,
+        project=run.project,
+        agent=run.agent,
+        options=run.options,
+        limits=run.limits,
+        priority=run.priority,
+        labels=run.labels,
+        metadata=run.metadata,
+        on_lost=run.on_lost,
+        retry=run.retry,
+        secrets=secrets,
+    )

@@ -1,0 +1,32 @@
+"""Between structs and rows: which columns hold JSON, and how a row becomes a struct."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+import msgspec
+
+from agentrunner.store.base import Row
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> Any:
+    """A column's value: structs, dicts and lists as JSON text, enums and booleans as what they stand for."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, msgspec.Raw):
+        return bytes(value).decode()
+    if isinstance(value, msgspec.Struct | dict | list):
+        return msgspec.json.encode(value).decode()
+    return value
+
+
+def decode(row: Row, kind: type[T], json: Mapping[str, type]) -> T:
+    """The struct `kind` from a row whose columns are its fields; `json` names those that hold JSON, with their type."""
+    values = dict(zip(row.keys(), row, strict=True))  # type: ignore[call-overload]
+    for name, inner in json.items():
+        values[name] = msgspec.json.decode(values[name], type=inner)
+    return msgspec.convert(values, kind, strict=False)
