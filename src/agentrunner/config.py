@@ -49,6 +49,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("grace_s", float, 10.0, "seconds between asking an agent to end and killing its tree"),
     Setting("spool_cap_mb", int, 256, "disk a run's unrecorded output may use before the agent has to wait"),
     Setting("spool_retention_s", float, 86_400.0, "how long the raw output of an ended run is kept"),
+    Setting("pass_env", str, "", "variables of the worker that agents get beside PATH, HOME and the like, by commas"),
     Setting("tree", str, "", "cgroup2, cgroup1 or walk; empty: the best that the host offers"),
     Setting("server_url", str, "", "the server a worker or a command talks to; empty: the local one"),
     Setting("token", str, "", "the token to send; empty: the one in the data directory"),

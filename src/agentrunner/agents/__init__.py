@@ -1,1 +1,1 @@
-
+"""Backends: how each kind of agent program is started, understood and judged."""

@@ -5,6 +5,9 @@ AgentRunnerError                 internal 500
     InvalidField                 invalid_field 422
     InvalidCursor                invalid_cursor 400
     BodyTooLarge                 body_too_large 413
+    MethodNotAllowed             method_not_allowed 405
+    RequestTimeout               request_timeout 408
+    UnsupportedMediaType         unsupported_media_type 415
     LimitUnsupported             limit_unsupported 422
   Unauthorized                   unauthorized 401
   Forbidden                      forbidden 403
@@ -29,6 +32,7 @@ AgentRunnerError                 internal 500
   BackendError                   ends a run, never a request
     BackendMissing               backend_missing
     BadOptions                   bad_config
+    WorkspaceError               workspace_error
 """
 
 from typing import Any, ClassVar
@@ -72,6 +76,27 @@ class BodyTooLarge(InvalidRequest):
 
     code = "body_too_large"
     status = 413
+
+
+class MethodNotAllowed(InvalidRequest):
+    """This address does not take the method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class RequestTimeout(InvalidRequest):
+    """The request body did not arrive in time; send it again."""
+
+    code = "request_timeout"
+    status = 408
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body has a content type that this route does not take; send JSON as `content-type: application/json`."""
+
+    code = "unsupported_media_type"
+    status = 415
 
 
 class LimitUnsupported(InvalidRequest):
@@ -225,3 +250,9 @@ class BadOptions(BackendError):
     """The run's options do not fit its backend."""
 
     code = "bad_config"
+
+
+class WorkspaceError(BackendError):
+    """The project's directory is missing or not usable on the worker."""
+
+    code = "workspace_error"

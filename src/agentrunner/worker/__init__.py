@@ -1,1 +1,1 @@
-
+"""The worker: claims runs, supervises their processes, records what they write and how they end."""

@@ -1,1 +1,1 @@
-
+"""Where runs work: directories of projects, and the environment that agents get."""

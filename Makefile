@@ -1,0 +1,55 @@
+# Every command of this repository; `make` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON_BIN := .venv/bin/python
+
+.PHONY: help setup programs check format test chaos bench demo up budget pins clean ready programs-ready
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv with the pinned packages (PYTHON=... picks the interpreter)
+	@PYTHON="$(PYTHON)" tools/setup.sh
+
+programs: ## install the pinned Claude Code into tests/programs (about 240 MB)
+	@tools/programs.sh
+
+up: ready ## start server and worker in the foreground (ARGS="--port 8787")
+	@.venv/bin/agentrunner up $(ARGS)
+
+demo: ready programs-ready ## kill everything around running agents and watch nothing get lost (KEEP=1 keeps the data)
+	@$(PYTHON_BIN) tools/demo.py $(if $(KEEP),--keep)
+
+check: ready ## format, lint, types, layers, sizes: everything but the tests, in seconds
+	@$(PYTHON_BIN) tools/check.py
+
+format: ready ## rewrite the sources in the house format
+	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format --quiet .
+
+# PYTEST_STATUS names a file for pytest's exit code; make then succeeds and pytest's summary stays the last line.
+test: check programs-ready ## check, then every test (ARGS="tests/store -x" runs some)
+	@$(PYTHON_BIN) -m pytest $(ARGS) || $(if $(PYTEST_STATUS),echo $$? >"$(PYTEST_STATUS)",exit $$?)
+
+chaos: ready programs-ready ## kill what can be killed and prove what must stay true (FULL=1 takes long)
+	@$(PYTHON_BIN) tests/chaos $(if $(FULL),--full)
+
+bench: ready ## measure the hot paths, each against its own limit
+	@$(PYTHON_BIN) tests/bench $(ARGS)
+
+budget: ready ## the largest files and functions, and what is over the bound
+	@$(PYTHON_BIN) tools/budget.py
+
+pins: ready ## compile requirements/*.txt from pyproject.toml (UPGRADE=1 takes the newest versions)
+	@tools/pins.sh $(if $(UPGRADE),--upgrade)
+
+clean: ## remove environments, installed programs and caches
+	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf tests/programs/node_modules
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ready:
+	@PYTHON="$(PYTHON)" tools/setup.sh --quiet
+
+programs-ready:
+	@tools/programs.sh --quiet

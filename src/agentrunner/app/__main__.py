@@ -1,0 +1,29 @@
+"""The children of `up`: `python -m agentrunner.app server|worker`; their settings come by environment."""
+
+import os
+import sys
+
+from agentrunner.config import BadSetting, load
+from agentrunner.domain.errors import AgentRunnerError
+
+
+def main(argv: list[str]) -> int:
+    """Run one part until it is told to end."""
+    try:
+        settings = load(os.environ)
+        if argv[0] == "server":
+            from agentrunner.app.serve import serve
+
+            serve(settings, tcp="--no-tcp" not in argv)
+        else:
+            from agentrunner.app.work import work
+
+            work(settings, succeed=True)
+    except (AgentRunnerError, BadSetting) as error:
+        print(f"agentrunner {argv[0]}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""The server process: the database, the HTTP surfaces, and what time demands."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import uvloop
+
+from agentrunner.api.server import Server
+from agentrunner.app.logs import configure
+from agentrunner.app.parent import inherited_fd, until_told
+from agentrunner.app.wiring import open_services
+from agentrunner.config import Settings
+from agentrunner.domain.errors import ConfigurationError
+from agentrunner.process import holder
+
+SOCKET_NAME = "agentrunner.sock"
+SUCCEED_S = 5.0
+
+
+def serve(settings: Settings, tcp: bool = True) -> None:
+    """Serve until told to end, or until the parent does; with `tcp` false on the Unix socket only.
+
+    An old server that still holds the data directory is given 5 s, then killed by its proven start time.
+    """
+    configure(settings, "server")
+    lock = hold(settings.data_path)
+    try:
+        uvloop.run(_serve(settings, tcp))
+    finally:
+        os.close(lock)
+
+
+def hold(data_dir: Path) -> int:
+    """The lock of a data directory. Raises ConfigurationError where it cannot be had."""
+    try:
+        return holder.take(data_dir / "server.lock", SUCCEED_S)
+    except holder.Held as error:
+        raise ConfigurationError(f"Another server uses {data_dir} and could not be ended; end it first.") from error
+
+
+async def _serve(settings: Settings, tcp: bool) -> None:
+    parent_fd = inherited_fd()
+    async with open_services(settings) as services:
+        server = Server(
+            services,
+            host=settings.host if tcp else None,
+            port=settings.port,
+            socket_path=settings.data_path / SOCKET_NAME,
+        )
+        await server.start()
+        try:
+            told = asyncio.ensure_future(until_told(parent_fd))
+            failed = asyncio.ensure_future(server.wait_failed())
+            await asyncio.wait({told, failed}, return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                failed.result()
+        finally:
+            await server.stop()

@@ -1,0 +1,140 @@
+"""`agentrunner up`: a small parent that starts server and worker and restarts either; it holds no state of its own.
+
+Both hold the read end of a pipe from here: when this process is gone, however that came about, they end themselves,
+and their agents go on.
+"""
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agentrunner.app.parent import PARENT_FD
+from agentrunner.app.serve import SOCKET_NAME
+from agentrunner.config import BY_NAME, SETTINGS, Settings
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 10.0
+_STEADY_S = 10.0
+_END_WITHIN_S = 10.0
+
+
+@dataclass(slots=True)
+class Part:
+    """A child and when it may be started again."""
+
+    name: str
+    argv: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    pidfd: int = -1
+    started_at: float = 0.0
+    start_at: float = 0.0
+    pause_s: float = _FIRST_PAUSE_S
+    restarts: int = field(default=0)
+
+
+class Parent:
+    """Runs parts until told to end. `say` is given each line that a person should read."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None], *, tcp: bool = True) -> None:
+        self._settings = settings
+        self._say = say
+        hidden = [] if tcp else ["--no-tcp"]
+        self._parts = [Part("server", [*_HERE, "server", *hidden]), Part("worker", [*_HERE, "worker"])]
+        self._told: list[int] = []
+        self._selector = selectors.DefaultSelector()
+        self._read_end, self._write_end = os.pipe()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    @property
+    def socket_path(self) -> str:
+        """Where the server listens for this host's commands."""
+        return str(self._settings.data_path / SOCKET_NAME)
+
+    def run(self) -> int:
+        """Start both parts and keep them; returns the exit code once told to end."""
+        signal.set_wakeup_fd(self._wake_write)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda received, _frame: self._told.append(received))
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        try:
+            while not self._told:
+                self.step(self._start_due())
+        finally:
+            code = self._end()
+        return code
+
+    def step(self, timeout_s: float | None) -> None:
+        """Wait for a part to end, a signal, or `timeout_s`."""
+        for key, _ in self._selector.select(timeout_s):
+            if key.data is None:
+                os.read(self._wake_read, 4096)
+            else:
+                self._reap(key.data)
+
+    def _start_due(self) -> float | None:
+        now = time.monotonic()
+        waiting = [part for part in self._parts if part.process is None]
+        for part in waiting:
+            if part.start_at <= now:
+                self._start(part)
+        left = [part.start_at - now for part in waiting if part.process is None]
+        return max(0.0, min(left)) if left else None
+
+    def _start(self, part: Part) -> None:
+        environment = {**os.environ, **_variables(self._settings), PARENT_FD: str(self._read_end)}
+        if part.name == "worker":
+            environment.pop(BY_NAME["database_url"].variable, None)
+        part.process = subprocess.Popen(
+            part.argv, env=environment, pass_fds=[self._read_end], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        part.pidfd = os.pidfd_open(part.process.pid)
+        part.started_at = time.monotonic()
+        self._selector.register(part.pidfd, selectors.EVENT_READ, part)
+
+    def _reap(self, part: Part) -> None:
+        assert part.process is not None
+        code = part.process.wait()
+        self._selector.unregister(part.pidfd)
+        os.close(part.pidfd)
+        part.process, part.pidfd = None, -1
+        if self._told:
+            return
+        if time.monotonic() - part.started_at > _STEADY_S:
+            part.pause_s = _FIRST_PAUSE_S
+        part.start_at = time.monotonic() + part.pause_s
+        part.pause_s = min(part.pause_s * 2, _LONGEST_PAUSE_S)
+        part.restarts += 1
+        self._say(f"The {part.name} ended ({_how(code)}); starting it again. Agents are not touched.")
+
+    def _end(self) -> int:
+        """End both parts and wait for them; a second signal ends them at once."""
+        os.close(self._write_end)
+        deadline = time.monotonic() + _END_WITHIN_S
+        for part in self._parts:
+            if part.process is not None:
+                part.process.terminate()
+        first = len(self._told)
+        while living := [part for part in self._parts if part.process is not None]:
+            if len(self._told) > first or time.monotonic() > deadline:
+                for part in living:
+                    assert part.process is not None
+                    part.process.kill()
+            self.step(max(0.05, min(1.0, deadline - time.monotonic())))
+        return 0
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    """The settings as the variables that the children read."""
+    return {row.variable: str(getattr(settings, row.name)) for row in SETTINGS}
+
+
+def _how(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+_HERE = [sys.executable, "-m", "agentrunner.app"]

@@ -1,0 +1,86 @@
+"""Which classes stand behind the contracts."""
+
+import os
+import secrets as random_bits
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from agentrunner.agents.claude import Claude
+from agentrunner.agents.command import CommandBackend
+from agentrunner.agents.registry import Registry, load
+from agentrunner.agents.script import Script
+from agentrunner.config import Settings
+from agentrunner.domain.token import Scope
+from agentrunner.engine import projects, tokens
+from agentrunner.engine.services import Services, steady_clock
+from agentrunner.engine.wakeups import Wakeups
+from agentrunner.engine.workers import INSTANCE
+from agentrunner.store import meta, workers
+from agentrunner.store.base import Database, Tx
+from agentrunner.store.postgres import PostgresDatabase
+from agentrunner.store.secrets import SecretFiles
+from agentrunner.store.sqlite import SqliteDatabase
+
+TOKEN_FILE = "token"
+WORKER_TOKEN_FILE = "worker-token"
+
+
+def backends() -> Registry:
+    """Every built-in backend and those of installed packages."""
+    return load([CommandBackend(), Script(), Claude()])
+
+
+def database(settings: Settings) -> Database:
+    """PostgreSQL where its URL is set, else SQLite in the data directory."""
+    if settings.database_url:
+        return PostgresDatabase(settings.database_url)
+    return SqliteDatabase(settings.data_path / "agentrunner.db", durability=settings.durability)
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """The services of a server process, with the database open, its instance named and the local tokens made."""
+    settings.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = database(settings)
+    services = Services(
+        db=db,
+        settings=settings,
+        backends=backends(),
+        secrets=SecretFiles(settings.data_path / "secrets"),
+        wakeups=Wakeups(),
+        clock=steady_clock(),
+        new_uid=lambda: random_bits.token_hex(8),
+    )
+    await db.start()
+    try:
+        db.listen(services.wakeups.publish)
+        await db.write(_begin, services.clock())
+        for file, scope in ((TOKEN_FILE, Scope.ADMIN), (WORKER_TOKEN_FILE, Scope.WORKER)):
+            await tokens.ensure(services, file, scope, local_token(settings.data_path / file))
+        yield services
+    finally:
+        await db.stop()
+
+
+async def _begin(tx: Tx, now: int) -> None:
+    await meta.put_once(tx, INSTANCE, uuid.uuid4().hex)
+    await projects.ensure_default(tx, now)
+    await workers.hear_all(tx, now)
+
+
+def local_token(path: Path) -> str:
+    """The token in a 0600 file, made where there is none: commands on this host find it by themselves."""
+    try:
+        if text := path.read_text().strip():
+            return text
+    except FileNotFoundError:
+        pass
+    text = tokens.generate()
+    temporary = path.with_name(path.name + ".tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+    temporary.rename(path)
+    return text

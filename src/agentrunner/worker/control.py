@@ -1,0 +1,133 @@
+"""The worker's side of the protocol: six calls over HTTP, on a Unix socket or to a URL.
+
+Every call may be repeated, so a lost answer costs nothing: transport errors and 5xx are tried again until answered.
+"""
+
+import asyncio
+import random
+from typing import TypeVar
+
+import httpx
+import msgspec
+import structlog
+
+from agentrunner.domain.control import (
+    ClaimAnswer,
+    ClaimRequest,
+    DecisionsAnswer,
+    DecisionsRequest,
+    HeartbeatAnswer,
+    HeartbeatRequest,
+    RecordAnswer,
+    RecordRequest,
+    RegisterAnswer,
+    RegisterRequest,
+    WishesAnswer,
+    WishesRequest,
+)
+from agentrunner.domain.errors import (
+    AgentRunnerError,
+    InvalidRequest,
+    OffsetMismatch,
+    ServerUnreachable,
+    StaleEpoch,
+    Unauthorized,
+    WorkerInUse,
+    WorkerNotFound,
+)
+
+log = structlog.get_logger("agentrunner.worker")
+T = TypeVar("T")
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 2.0
+_ANSWER_WITHIN_S = 15.0
+_ERRORS = {kind.code: kind for kind in (OffsetMismatch, StaleEpoch, WorkerInUse, WorkerNotFound, Unauthorized)}
+
+
+class _Problem(msgspec.Struct):
+    code: str = "internal"
+    detail: str = ""
+
+
+class Control:
+    """A connection to one server. Raises the server's own errors; ServerUnreachable only where retrying is off."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls, url: str, socket: str | None, token: str) -> "Control":
+        """Talk to `url`, through the Unix socket where one is given."""
+        transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits(max_connections=None))
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        client = httpx.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=_ANSWER_WITHIN_S)
+        return cls(client)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def register(self, request: RegisterRequest) -> RegisterAnswer:
+        """Take over this worker's identity and runs."""
+        return await self._insist("register", request, RegisterAnswer)
+
+    async def claim(self, request: ClaimRequest) -> ClaimAnswer:
+        """Take runs, waiting for some."""
+        return await self._insist("claim", request, ClaimAnswer, request.wait_s)
+
+    async def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
+        """Give one sign of life; not repeated by itself, for what counts is when the answered one was sent."""
+        return await self._call("heartbeat", request, HeartbeatAnswer)
+
+    async def wishes(self, request: WishesRequest) -> WishesAnswer:
+        """Learn wishes, waiting for one."""
+        return await self._insist("wishes", request, WishesAnswer, request.wait_s)
+
+    async def record(self, request: RecordRequest) -> RecordAnswer:
+        """Store output and facts."""
+        return await self._insist("record", request, RecordAnswer)
+
+    async def decisions(self, request: DecisionsRequest) -> DecisionsAnswer:
+        """Learn inputs to deliver, waiting for one."""
+        return await self._insist("decisions", request, DecisionsAnswer, request.wait_s)
+
+    async def _insist(self, call: str, request: msgspec.Struct, kind: type[T], wait_s: float = 0.0) -> T:
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._call(call, request, kind, wait_s)
+            except ServerUnreachable as error:
+                log.debug("server does not answer", call=call, error=error.detail, retry_in_s=round(pause, 2))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    async def _call(self, call: str, request: msgspec.Struct, kind: type[T], wait_s: float = 0.0) -> T:
+        body = msgspec.json.encode(request)
+        try:
+            response = await self._client.post(f"/v1/control/{call}", content=body, timeout=_ANSWER_WITHIN_S + wait_s)
+        except httpx.HTTPError as error:
+            raise ServerUnreachable(f"{call}: {error or type(error).__name__}") from error
+        if response.status_code < 300:
+            try:
+                return msgspec.json.decode(response.content, type=kind)
+            except msgspec.MsgspecError as error:
+                raise ServerUnreachable(f"{call}: the answer cannot be read: {error}") from error
+        raise _error(call, response)
+
+
+def _error(call: str, response: httpx.Response) -> AgentRunnerError:
+    try:
+        problem = msgspec.json.decode(response.content, type=_Problem)
+    except msgspec.MsgspecError:
+        problem = _Problem(detail=response.text[:200])
+    known = _ERRORS.get(problem.code)
+    if known is not None:
+        extra = msgspec.json.decode(response.content, type=dict[str, msgspec.Raw])
+        return known(problem.detail, **{name: value for name, value in extra.items() if name not in _STANDARD})
+    if response.status_code >= 500 or response.status_code in {408, 429}:
+        return ServerUnreachable(f"{call}: {response.status_code} {problem.detail}")
+    return InvalidRequest(f"{call}: {response.status_code} {problem.code}: {problem.detail}")
+
+
+_STANDARD = {"type", "title", "status", "code", "detail", "request_id", "instance"}

@@ -1,0 +1,47 @@
+"""What all executions of one worker share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentrunner.process.inotify import Inotify
+from agentrunner.process.launch import ZygoteLink
+from agentrunner.worker.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker needs to know: directories, sizes in bytes, times in seconds."""
+
+    state_dir: Path
+    name: str
+    version: str
+    slots: int
+    grace_s: float
+    spool_cap_bytes: int
+    spool_retention_s: float
+    tree: str | None
+    pass_env: list[str]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The instance this worker serves, who it is, and its doors to processes."""
+
+    instance_id: str
+    identity: Identity
+    options: WorkerOptions
+    lease_s: float
+    inotify: Inotify
+    zygote: ZygoteLink
+
+    @property
+    def runs(self) -> Path:
+        """Where this instance's run directories are; no other is ever touched."""
+        return self.options.state_dir / "runs" / self.instance_id
+
+    def close(self) -> None:
+        """Let go of the kernel's watches and the zygote's socket; neither zygote nor shims end."""
+        self.inotify.close()
+        self.zygote.close()

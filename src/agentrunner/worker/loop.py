@@ -1,0 +1,162 @@
+"""The worker: registers, claims, and keeps one execution per attempt until its end is recorded.
+
+Ending the worker touches no agent: the next one with the same state directory goes on where the stored offsets are.
+"""
+
+import asyncio
+import uuid
+
+import structlog
+
+from agentrunner.agents.base import Backend
+from agentrunner.agents.registry import Registry
+from agentrunner.domain.control import Assignment, ClaimRequest, RegisterAnswer, RegisterRequest
+from agentrunner.domain.errors import StaleEpoch, WorkerNotFound
+from agentrunner.process import limits, tree
+from agentrunner.process.inotify import Inotify
+from agentrunner.process.launch import ZygoteLink
+from agentrunner.worker.control import Control
+from agentrunner.worker.execution import Execution
+from agentrunner.worker.health import Health
+from agentrunner.worker.host import Host, WorkerOptions
+from agentrunner.worker.identity import Identity
+from agentrunner.worker.leftovers import Leftovers
+from agentrunner.worker.wishes import Wishes
+
+log = structlog.get_logger("agentrunner.worker")
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 30.0
+
+
+class Worker:
+    """Between `start` and `stop` it works; both may be called twice, `stop` returns when everything is closed."""
+
+    def __init__(self, control: Control, identity: Identity, backends: Registry, options: WorkerOptions) -> None:
+        self._control = control
+        self._identity = identity
+        self._backends = backends
+        self._options = options
+        self._executions: dict[int, tuple[Execution, asyncio.Task[None]]] = {}
+        self._room = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to work in the background."""
+        if self._main is None:
+            self._main = asyncio.create_task(self._run(), name="worker")
+
+    async def wait_failed(self) -> None:
+        """Return never while the worker works; raise what ended it."""
+        if self._main is not None:
+            await asyncio.shield(self._main)
+
+    async def stop(self) -> None:
+        """End every task; agents go on."""
+        if self._main is not None:
+            self._main.cancel()
+            await asyncio.gather(self._main, return_exceptions=True)
+            self._main = None
+
+    @property
+    def executions(self) -> list[Execution]:
+        """What is being supervised now."""
+        return [execution for execution, _ in self._executions.values()]
+
+    async def _run(self) -> None:
+        """Register and work; where the server does not know this worker (any more), register again."""
+        while True:
+            answer = await self._control.register(self._introduction())
+            log.info("registered", worker=self._identity.worker_id, epoch=answer.epoch, runs=len(answer.runs))
+            try:
+                await self._work(answer)
+            except* WorkerNotFound:
+                log.warning("the server does not know this worker; registering again")
+
+    def _introduction(self) -> RegisterRequest:
+        mechanism = tree.probe(self._options.tree)
+        return RegisterRequest(
+            worker_id=self._identity.worker_id,
+            machine_id=self._identity.machine_id,
+            lock_inode=self._identity.lock_inode,
+            boot_id=self._identity.boot_id,
+            name=self._options.name or self._identity.host,
+            host=self._identity.host,
+            version=self._options.version,
+            slots=self._options.slots,
+            backends=self._backends.names(),
+            limits=limits.enforceable(mechanism),
+            tree=mechanism.name,
+        )
+
+    async def _work(self, answer: RegisterAnswer) -> None:
+        host = self._host(answer)
+        try:
+            async with asyncio.TaskGroup() as group:
+                loop = asyncio.get_running_loop()
+                loop.add_reader(host.inotify.fileno(), host.inotify.poll)
+                for assignment in answer.runs:
+                    self._take(group, host, assignment)
+                me = (self._identity.worker_id, answer.epoch)
+                group.create_task(Health(self._control, me, self).run(answer.heartbeat_s))
+                wishes = Wishes(self._control, me, self)
+                group.create_task(wishes.follow_wishes())
+                group.create_task(wishes.follow_inputs())
+                known = {assignment.uid for assignment in answer.runs}
+                group.create_task(Leftovers(self._control, host).run(known))
+                group.create_task(self._claim(group, host, me))
+        finally:
+            asyncio.get_running_loop().remove_reader(host.inotify.fileno())
+            host.close()
+            self._executions.clear()
+
+    def _host(self, answer: RegisterAnswer) -> Host:
+        return Host(
+            instance_id=answer.instance_id,
+            identity=self._identity,
+            options=self._options,
+            lease_s=answer.lease_s,
+            inotify=Inotify(),
+            zygote=ZygoteLink(self._options.state_dir),
+        )
+
+    async def _claim(self, group: asyncio.TaskGroup, host: Host, me: tuple[str, int]) -> None:
+        """Fill the free slots, for ever. One claim_id per answer: a lost answer is asked for again with the same."""
+        while True:
+            free = self._options.slots - len(self._executions)
+            if free <= 0:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            request = ClaimRequest(worker_id=me[0], epoch=me[1], claim_id=uuid.uuid4().hex, slots=min(free, 1000))
+            for assignment in (await self._control.claim(request)).runs:
+                self._take(group, host, assignment)
+
+    def _take(self, group: asyncio.TaskGroup, host: Host, assignment: Assignment) -> None:
+        if assignment.run_id in self._executions:
+            return
+        execution = Execution(self._control, host, assignment, self._backend(assignment))
+        task = group.create_task(self._execute(execution), name=f"run {assignment.run_id}")
+        self._executions[assignment.run_id] = (execution, task)
+
+    def _backend(self, assignment: Assignment) -> Backend | None:
+        return self._backends.find(assignment.backend)
+
+    async def _execute(self, execution: Execution) -> None:
+        """One attempt to its recorded end. A fault ends no other execution: the attempt is taken up anew."""
+        run_id = execution.assignment.run_id
+        pause_s = _FIRST_PAUSE_S
+        try:
+            while True:
+                try:
+                    return await execution.run()
+                except StaleEpoch as error:
+                    return log.warning("a newer worker process owns this run", run=run_id, error=error.detail)
+                except Exception:
+                    log.exception("supervising failed; taking the run up again", run=run_id, in_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        finally:
+            execution.close()
+            self._executions.pop(run_id, None)
+            self._room.set()

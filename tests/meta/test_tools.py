@@ -1,0 +1,146 @@
+"""The checks of `make check` find what they are for."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from meta.sources import ROOT
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """An empty repository with our tools."""
+    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "src").mkdir()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True, timeout=30)
+    return tmp_path
+
+
+def run(repository: Path, tool: str) -> tuple[int, str]:
+    """The exit code of a tool in that repository, and what it printed."""
+    done = subprocess.run(
+        [sys.executable, repository / "tools" / tool], cwd=repository, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_tools_are_within_their_own_bounds(repository: Path) -> None:
+    """Both checks pass on the tools themselves."""
+    assert [run(repository, tool)[0] for tool in ("budget.py", "tracked.py")] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        ("pass\n" * 451, "451 of 450 lines"),
+        ("def f():\n" + "    pass\n" * 60, "61 of  60 lines"),
+        ("class A:\n    def f(self, a, b, c, *, d, e, f, g): ...\n", "7 of   6 parameters"),
+    ],
+    ids=["file", "function", "parameters"],
+)
+def test_budget_fails_over_a_bound(repository: Path, source: str, finding: str) -> None:
+    """Each hard bound fails with what is over it, first in the list."""
+    (repository / "src/large.py").write_text(source)
+    code, output = run(repository, "budget.py")
+    assert code == 1
+    assert finding in output.splitlines()[0]
+    assert output.splitlines()[0].endswith("OVER")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "pass\n" * 450,
+        "def f():\n" + "    pass\n" * 59,
+        "class A:\n    def f(self, a, b, c, *, d, e, f): ...\n",
+    ],
+    ids=["file", "function", "parameters"],
+)
+def test_budget_passes_at_a_bound(repository: Path, source: str) -> None:
+    """What uses its bound whole is within it."""
+    (repository / "src/large.py").write_text(source)
+    assert run(repository, "budget.py")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("blocks", "deep"),
+    [
+        ("for a in b:\n  while a:\n    with a:\n      pass", 0),
+        ("for a in b:\n  while a:\n    with a:\n      if a:\n        pass", 1),
+        ("if a:\n  pass\nelif b:\n  pass\nelif c:\n  pass\nelif d:\n  pass\nelif e:\n  pass", 0),
+        ("if a:\n  for a in b:\n    pass\nelif b:\n  pass\nelse:\n  for a in b:\n    with a:\n      pass", 0),
+    ],
+)
+def test_budget_reports_nesting_and_lets_it_pass(repository: Path, blocks: str, deep: int) -> None:
+    """Nesting is shown, not enforced; a chain of `elif` is one level."""
+    body = "".join(f"  {line}\n" for line in blocks.splitlines())
+    (repository / "src/nested.py").write_text(f"def f():\n{body}")
+    code, output = run(repository, "budget.py")
+    assert code == 0
+    assert f"{deep} nested deeper than 3" in output
+
+
+def spelled(content: str, repository: Path) -> str:
+    """A text with the names in it that this file itself may not contain."""
+    return content.replace("^", "/").replace("REGISTRY", "pypi" + ".org").replace("HERE", str(repository))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("notes.md", "see ^root/notes"),
+        ("src/a.py", "PATH = '^home/ada/checkout/x'"),
+        ("src/a.py", "PATH = '^work/checkout'"),
+        ("src/a.py", "PATH = 'HERE/data'"),
+        ("docs/install.md", "pip install -i https://REGISTRY/simple agentrunner"),
+        ("console/package-lock.json", '{"resolved"  : "x"}'),
+        ("requirements/run.txt", "--index-url https://mirror.example/simple"),
+    ],
+)
+def test_tracked_finds_what_is_somebodys(repository: Path, file: str, content: str) -> None:
+    """Paths, registries and download addresses are found with file and line."""
+    path = repository / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n" + spelled(content, repository) + "\n")
+    code, output = run(repository, "tracked.py")
+    assert code == 1
+    assert output.startswith(f"{file}:2 names ")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["GET /runs/1/work/2", "src/work/x", "~/work/x", "/rooted/x", "/tmp/x", '{"resolved": 1}', "\0^root/x"],
+)
+def test_tracked_lets_ordinary_text_pass(repository: Path, content: str) -> None:
+    """Routes, relative paths and binary files are nobody's machine."""
+    (repository / "src/a.txt").write_text(spelled(content, repository))
+    assert run(repository, "tracked.py")[0] == 0
+
+
+def test_ignored_files_are_not_looked_at(repository: Path) -> None:
+    """What git ignores is not part of the repository."""
+    (repository / ".gitignore").write_text("*.log\n")
+    (repository / "a.log").write_text(spelled("^root/x", repository))
+    assert run(repository, "tracked.py")[0] == 0
+
+
+def test_check_reports_each_check_and_what_failed(repository: Path) -> None:
+    """A failing check shows its output, a generated page that is old is one, and the code counts them."""
+    (repository / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    (repository / ".gitignore").write_text(".venv\n")
+    for file in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / file, repository)
+    (repository / "tools/generate_pages.py").write_text('raise SystemExit("docs/pages.md is not up to date")\n')
+    (repository / "src/bad.py").write_text('"""Bad."""\n\nimport os\n')
+    code, output = run(repository, "check.py")
+    verdicts = {words[0]: words[1] for line in output.splitlines() if len(words := line.split()) > 2}
+    expected = {"format": "ok", "lint": "FAILED", "budget": "ok", "tracked": "ok", "pages": "FAILED"}
+    assert verdicts.items() >= expected.items()
+    assert "src/bad.py:3:8: F401" in output
+    assert "docs/pages.md is not up to date" in output
+    assert output.splitlines()[-1].startswith(f"check: {code} of 7 failed")
+    assert code == list(verdicts.values()).count("FAILED")
