@@ -1,6 +1,7 @@
 """One table of settings; environment, TOML file, flags and documentation come from it."""
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,6 +91,9 @@ def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = N
     data_dir = given.get("data_dir") or from_env.get("data_dir") or default_data_dir(environment)
     data_dir = str(Path(data_dir).expanduser().absolute())
     from_file = _from_file(Path(data_dir) / "agentrunner.toml")
+    for name in given:
+        if name not in BY_NAME:
+            raise BadSetting(f"unknown setting {name!r}{_nearest(name)}")
     merged = {setting.name: setting.default for setting in SETTINGS} | from_file | from_env | given
     values = {name: convert(BY_NAME[name], value) for name, value in merged.items()}
     return Settings(values | {"data_dir": data_dir})
@@ -110,12 +114,16 @@ def convert(setting: Setting, value: Any) -> Any:
         if lowered in {"", "0", "false", "no", "off"}:
             return False
         raise BadSetting(f"{setting.variable}={value!r} is neither true nor false")
-    if isinstance(value, setting.type) and not (setting.type is int and isinstance(value, bool)):
-        return value
+    is_exact = type(value) is setting.type
+    if not is_exact and not isinstance(value, str) and not (setting.type is float and type(value) is int):
+        raise BadSetting(f"{setting.name} = {value!r} is not of type {setting.type.__name__}")
     try:
-        return setting.type(value)
-    except (TypeError, ValueError) as error:
+        converted = setting.type(value)
+    except ValueError as error:
         raise BadSetting(f"{setting.variable}={value!r} is not of type {setting.type.__name__}") from error
+    if setting.type in {int, float} and not 0 <= converted < math.inf:
+        raise BadSetting(f"{setting.variable}={value!r} must be a number from 0")
+    return converted
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:

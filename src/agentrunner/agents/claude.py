@@ -1,7 +1,7 @@
 """Backend `claude`: Claude Code without a terminal, its messages as events.
 
-The goal goes in by a file on stdin, so no prompt shows in `ps`. Options: `model`, `permission_mode` (`ask`: what needs a
-permission is refused by the program; `bypass`), `allowed_tools`, `add_dirs`, `append_system_prompt` (visible in `ps`),
+The goal goes in by a file on stdin, so no prompt shows in `ps`. Options: `model`, `permission_mode` (`ask`: the program
+refuses what needs a permission; `bypass`), `allowed_tools`, `add_dirs`, `append_system_prompt` (visible in `ps`),
 `max_turns`, `resume` (a native session id), `program`. Measured with 2.1.197.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from agentrunner.agents.base import Command, Found, Parser
 from agentrunner.agents.claude_parser import ClaudeParser
-from agentrunner.agents.options import Rule, check_options, text, whole, words
+from agentrunner.agents.options import Rule, check_options, is_argument, text, whole, words
 from agentrunner.agents.program import ask_version, locate
 from agentrunner.domain.control import Assignment
 from agentrunner.domain.errors import BackendMissing, BadOptions
@@ -24,6 +24,12 @@ ADVICE = (
     f"`options.program` or in the worker's environment variable {PROGRAM_VARIABLE}."
 )
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def _is_program(value: Any) -> bool:
+    return is_argument(value) and bool(value) and (value.startswith("/") or "/" not in value)
+
+
 _OPTIONS = {
     "allowed_tools": words('a list of tool rules, such as ["Edit", "Bash(git *)"]'),
     "add_dirs": words('a list of directories, such as ["../shared"]'),
@@ -33,7 +39,7 @@ _OPTIONS = {
         lambda value: isinstance(value, str) and bool(_UUID.fullmatch(value)),
         "the `native_session_id` of a `session.started` event, a UUID in lower case",
     ),
-    "program": text("the path or name of a program", 4096),
+    "program": Rule(_is_program, "the absolute path of a program, or a name that is looked up in PATH"),
 }
 _ENVIRONMENT = {
     "DISABLE_AUTOUPDATER": "1",

@@ -105,7 +105,7 @@ class Result(msgspec.Struct):
     num_turns: Count = 0
     duration_ms: Count = 0
     total_cost_usd: Annotated[float, Meta(ge=0, le=1e12)] = 0.0
-    model_usage: Annotated[dict[str, ModelUsage], Meta(max_length=64)] = msgspec.field(name="modelUsage", default={})
+    model_usage: Annotated[dict[str, ModelUsage], Meta(max_length=16)] = msgspec.field(name="modelUsage", default={})
     permission_denials: list[Denial] = []
     terminal_reason: str | None = None
 

@@ -14,10 +14,13 @@ from agentrunner.domain.state import REASONS, Reason
 
 MAX_TEXT = 256 * 1024
 """Characters of one text in an event; what is beyond is cut and counted."""
-MAX_NOTE = 2000
+MAX_NOTE = 500
 """Characters of a sentence that is remembered."""
-MAX_DENIALS = 200
+MAX_DENIALS = 64
+MAX_NAME = 64
+"""Characters of an id or a name that is remembered; with the other bounds it keeps the state below 64 KiB."""
 _EXIT_CODE = re.compile(r"Exit code (\d{1,3})\b")
+_HTTP_STATUS = re.compile(r"(?:API Error: |rejected \()([45]\d\d)\b")
 _QUIET = frozenset({"thinking_tokens", "task_started", "task_progress", "task_updated", "task_notification"})
 """Subtypes of `system` that repeat what other messages say: token counts while it thinks, and the life of a sub-agent,
 which is in its tool call, its own messages and its tool result."""
@@ -35,7 +38,7 @@ class Finished(msgspec.Struct, kw_only=True):
 
 
 class Memory(msgspec.Struct, kw_only=True):
-    """What must be remembered of stdout; some 40 KiB as JSON at most.
+    """What must be remembered of stdout, bounded to 64 KiB as JSON.
 
     `totals`, `models` and `cost_usd` are the program's running totals at the last result. It starts them at zero, on
     resuming a session too, so their growth is what this attempt used.
@@ -71,8 +74,8 @@ def _decodable(data: bytes) -> bytes:
 
 
 def _begin(memory: Memory, init: Init) -> Iterator[Made]:
-    if init.session_id != memory.session:
-        memory.session = init.session_id[:200]
+    if init.session_id[:MAX_NAME] != memory.session:
+        memory.session = init.session_id[:MAX_NAME]
         started = {
             "native_session_id": init.session_id,
             "model": init.model,
@@ -83,6 +86,7 @@ def _begin(memory: Memory, init: Init) -> Iterator[Made]:
         }
         yield EventType.SESSION_STARTED, started, "info"
     memory.turns += 1
+    memory.finished = memory.failure = None
     yield EventType.TURN_STARTED, {"turn": memory.turns}, "info"
 
 
@@ -99,8 +103,10 @@ def _retry(memory: Memory, retry: ApiRetry) -> Iterator[Made]:
 
 def _speak(memory: Memory, spoken: Spoken) -> Iterator[Made]:
     if spoken.error is not None:
-        failure = Failure(text=_plain_text(spoken.message.content), kind=spoken.error[:100])
-        return _fail(memory, failure)
+        text = _plain_text(spoken.message.content)
+        found = _HTTP_STATUS.search(text)
+        status = int(found.group(1)) if found else None
+        return _fail(memory, Failure(text=text, status=status, kind=spoken.error[:MAX_NAME]))
     return _say("assistant", spoken)
 
 
@@ -117,12 +123,12 @@ def _say(role: str, spoken: Spoken) -> Iterator[Made]:
 
 
 def _deny(memory: Memory, denial: Denial) -> Iterator[Made]:
-    if denial.tool_use_id in memory.denied:
+    if denial.tool_use_id[:MAX_NAME] in memory.denied:
         return
     if len(memory.denied) < MAX_DENIALS:
-        memory.denied.append(denial.tool_use_id[:100])
-    name = denial.tool_name[:100]
-    if name in memory.refusals or len(memory.refusals) < 50:
+        memory.denied.append(denial.tool_use_id[:MAX_NAME])
+    name = denial.tool_name[:MAX_NAME]
+    if name in memory.refusals or len(memory.refusals) < 16:
         memory.refusals[name] = memory.refusals.get(name, 0) + 1
     payload = {"decision": "denied", "by": "program", "call_id": denial.tool_use_id, "tool": denial.tool_name}
     if denial.message:
@@ -168,9 +174,10 @@ def _fail(memory: Memory, failure: Failure) -> Iterator[Made]:
 
 
 def _account(memory: Memory, result: Result) -> Iterator[Made]:
-    used = {model: _less(now.usage, memory.models.get(model, Usage())) for model, now in result.model_usage.items()}
-    used = {model: usage for model, usage in used.items() if usage != Usage()}
-    memory.models = {model[:200]: now.usage for model, now in result.model_usage.items()}
+    models = {model[:MAX_NAME]: now.usage for model, now in result.model_usage.items()}
+    growth = {model: _less(now, memory.models.get(model, Usage())) for model, now in models.items()}
+    used = {model: usage for model, usage in growth.items() if usage != Usage()}
+    memory.models = models
     if used:
         total = Usage()
         for usage in used.values():

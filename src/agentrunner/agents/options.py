@@ -31,7 +31,7 @@ def check_fields(values: Mapping[str, Any], rules: Mapping[str, Rule], where: st
     for name, value in values.items():
         if name not in rules:
             known = ", ".join(sorted(rules))
-            raise BadOptions(f"`{where}.{name}` is unknown to {owner}{nearest(name, rules)}. It takes: {known}.")
+            raise BadOptions(f"`{where}.{name}` is unknown to {owner}{nearest(name, rules)} It takes: {known}.")
         if not rules[name].accepts(value):
             raise BadOptions(f"`{where}.{name}` must be {rules[name].must_be}; it is {kind_of(value)}.")
 
@@ -43,9 +43,9 @@ def require(values: Mapping[str, Any], name: str, rule: Rule, where: str = "opti
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'model'?` where one of `known` looks like `name`, else nothing."""
+    """How a sentence about an unknown `name` ends: `; did you mean 'model'?` where one of `known` looks like it."""
     found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return f"; did you mean {found[0]!r}?" if found else "."
 
 
 def kind_of(value: Any) -> str:
@@ -84,7 +84,7 @@ def whole(low: int, high: int) -> Rule:
 def number(low: float, high: float) -> Rule:
     """A number within bounds."""
     return Rule(
-        lambda value: type(value) in (int, float) and low <= value <= high, f"a number from {low:g} to {high:g}"
+        lambda value: type(value) in (int, float) and low <= value <= high, f"a number from {low:.12g} to {high:.12g}"
     )
 
 

@@ -47,7 +47,7 @@ class Registry:
         """The backend of this name; raises InvalidField naming those there are."""
         if name not in self._backends:
             known = ", ".join(self.names)
-            raise InvalidField(f"There is no backend {name!r}{nearest(name, self.names)}. Known: {known}.")
+            raise InvalidField(f"There is no backend {name!r}{nearest(name, self.names)} Known: {known}.")
         return self._backends[name]
 
 

@@ -138,7 +138,7 @@ def _parse(text: str) -> Any:
 def _compile(step: Any, where: str) -> list[Any]:
     word, value = _split(step, where)
     if word not in STEPS:
-        raise BadOptions(f"`{where}`: there is no step {word!r}{nearest(word, STEPS)}. Steps: {', '.join(STEPS)}.")
+        raise BadOptions(f"`{where}`: there is no step {word!r}{nearest(word, STEPS)} Steps: {', '.join(STEPS)}.")
     fields = _fields(word, value, where)
     path = f"{where}.{word}"
     check_fields(fields, STEPS[word].rules, path, f"step {word!r}")

@@ -31,7 +31,7 @@ AgentRunnerError                 internal 500
   ConfigurationError             bad_configuration 500 (refused at start)
   BackendError                   ends a run, never a request
     BackendMissing               backend_missing
-    BadOptions                   bad_config
+    BadOptions                   bad_config 422 (a request too, where the options can never work)
     WorkspaceError               workspace_error
 """
 
@@ -250,6 +250,7 @@ class BadOptions(BackendError):
     """The run's options do not fit its backend."""
 
     code = "bad_config"
+    status = 422
 
 
 class WorkspaceError(BackendError):

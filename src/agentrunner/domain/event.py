@@ -1,11 +1,12 @@
 """Events: immutable records in a run's timeline, numbered `seq` = 1, 2, 3 … per run without gaps."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from agentrunner.domain.instant import rfc3339
+from agentrunner.domain.instant import MAX_INSTANT, rfc3339
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -66,9 +67,9 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str
     payload: msgspec.Raw = msgspec.Raw(b"{}")
     level: Level = "info"
-    ts: int | None = None
-    producer: str | None = None
-    client_seq: int | None = None
+    ts: Annotated[int, Meta(ge=0, le=MAX_INSTANT)] | None = None
+    producer: Annotated[str, Meta(max_length=200)] | None = None
+    client_seq: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+MAX_INSTANT = 253_402_300_799_999
+"""The last millisecond of the year 9999: what RFC 3339 can write."""
+
 
 def rfc3339(ms: int) -> str:
     """`1763690400123` -> `2025-11-21T02:00:00.123Z`."""

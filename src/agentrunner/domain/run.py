@@ -228,7 +228,7 @@ def split_secrets(options: dict[str, Any], secrets: dict[str, str]) -> tuple[dic
     env = options.get("env")
     if not isinstance(env, dict):
         return options, dict(secrets)
-    found = {name: value for name, value in env.items() if looks_secret(name) and isinstance(value, str)}
+    found = {name: str(value) for name, value in env.items() if looks_secret(name) and value is not None}
     if not found:
         return options, dict(secrets)
     masked = {name: MASK if name in found else value for name, value in env.items()}

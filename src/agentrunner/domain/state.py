@@ -28,7 +28,7 @@ ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
 
 
 class Cause(StrEnum):
-    """What makes a status change; each has one event type, `run.<cause>`."""
+    """What makes a status change; each has one event type (`event_type`)."""
 
     CREATED = "created"
     REPORTED = "reported"
@@ -39,6 +39,11 @@ class Cause(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     STOPPED = "stopped"
+
+    @property
+    def event_type(self) -> str:
+        """The type of the one event of such a change; a run that another program reports is created like any other."""
+        return "run.created" if self is Cause.REPORTED else f"run.{self}"
 
 
 TRANSITIONS: dict[tuple[Status | None, Cause], Status] = {

@@ -4,6 +4,7 @@ Every status change goes through `move`, so each has exactly one event and the c
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -45,11 +46,16 @@ class Change:
             raise InvalidTransition(
                 f"Run {self.run.id} is {self.run.status}: {cause} is not possible.", current=self.run.status
             )
-        self.emit(event or new_event(f"run.{cause}"))
+        self.emit(event or new_event(cause.event_type))
         self.set(status=status, **fields)
 
     async def save(self, tx: Tx) -> Run:
         """Write what was gathered; answers the run as stored."""
+        await save_all(tx, [self])
+        return self.run
+
+    async def write(self, tx: Tx) -> dict[str, int]:
+        """Write the row and the events; answers how the counters have to change."""
         before, after = self._stored, self.run
         changed = {
             name: value
@@ -57,13 +63,11 @@ class Change:
             if (value := getattr(after, name)) is not getattr(before, name) and value != getattr(before, name)
         }
         if not changed:
-            return after
+            return {}
         await runs.update(tx, after.id, changed)
         await events.insert(tx, self._events)
-        if before.status is not after.status:
-            await stats.add(tx, counter_changes(before, after))
         self._announce(tx, changed)
-        return after
+        return counter_changes(before, after) if before.status is not after.status else {}
 
     def _announce(self, tx: Tx, changed: dict[str, Any]) -> None:
         tx.after_commit(run_topic(self.run.id))
@@ -73,6 +77,19 @@ class Change:
         released = self.run.status is Status.QUEUED and "hold" in changed
         if freed or released:
             tx.after_commit(QUEUE_TOPIC)
+
+
+async def save_all(tx: Tx, changes: Sequence[Change]) -> list[Run]:
+    """Save changes of several runs, which the caller has locked all; answers the runs as stored.
+
+    The counters come last and together: whoever holds one waits for no run any more and takes the next in the order of
+    their names, so no two transactions wait for each other.
+    """
+    counters: Counter[str] = Counter()
+    for change in changes:
+        counters.update(await change.write(tx))
+    await stats.add(tx, counters)
+    return [change.run for change in changes]
 
 
 def counter_changes(before: Run | None, after: Run) -> dict[str, int]:
@@ -95,4 +112,4 @@ def terminal_event(cause: Cause, run: Run, **payload: Any) -> NewEvent:
     """The last event of a run."""
     known = {name: value for name, value in payload.items() if value is not None}
     level = "error" if cause is Cause.FAILED else "info"
-    return new_event(EventType(f"run.{cause}"), known, level=level)  # type: ignore[arg-type]
+    return new_event(EventType(cause.event_type), known, level=level)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """Use cases of events: what workers record, what reporters send, what people read and follow."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,9 +20,12 @@ from agentrunner.store import attempts, events, inputs
 from agentrunner.store.attempts import Attempt
 from agentrunner.store.base import Tx
 
+T = TypeVar("T")
+
 PAGE = 1000
 """How many events one read of a follower takes."""
 HEARTBEAT_S = 15.0
+MAX_TYPE = 200
 
 
 async def record(s: Services, request: RecordRequest) -> RecordAnswer:
@@ -44,7 +47,8 @@ def _check(request: RecordRequest) -> None:
         if part.state is not None and len(bytes(part.state)) > MAX_STATE_BYTES:
             raise InvalidField(f"`parts`: the state of {part.stream} is larger than {MAX_STATE_BYTES} bytes.")
         for event in part.events:
-            if event.type.startswith("run.") and (part.stream != "journal" or event.type not in _FACTS):
+            is_fact = event.type in _FACTS
+            if (is_fact and part.stream != "journal") or (event.type.startswith("run.") and not is_fact):
                 raise InvalidField(f"`parts`: a worker does not send {event.type!r}; the server writes it.")
 
 
@@ -61,7 +65,7 @@ async def _record(tx: Tx, request: RecordRequest, now: int) -> RecordAnswer:
         await attempts.store_streams(tx, attempt, offsets, states)
     if request.outcome is not None and not request.late:
         if request.outcome.sizes != offsets:
-            raise _mismatch("`outcome` is taken only once all output is stored.", offsets, states)
+            raise _mismatch("`outcome` is taken only once all output is stored.", attempt)
         await _finish(tx, change, attempt, request.outcome)
     run = await change.save(tx)
     over = attempt.ended_at is not None or request.outcome is not None
@@ -81,8 +85,9 @@ def _answer(run: Run, offsets: Offsets, states: States, *, ended: bool) -> Recor
     return RecordAnswer(offsets=offsets, states=states, status=run.status, last_seq=run.last_seq, ended=ended)
 
 
-def _mismatch(detail: str, offsets: Offsets, states: States) -> OffsetMismatch:
-    return OffsetMismatch(detail, offsets=msgspec.to_builtins(offsets), states=states)
+def _mismatch(detail: str, attempt: Attempt) -> OffsetMismatch:
+    """What is stored, that is without the parts of this request before the wrong one: they are undone with it."""
+    return OffsetMismatch(detail, offsets=msgspec.to_builtins(attempt.offsets), states=attempt.states)
 
 
 async def _store_parts(tx: Tx, change: Change, attempt: Attempt, request: RecordRequest) -> tuple[Offsets, States]:
@@ -92,7 +97,7 @@ async def _store_parts(tx: Tx, change: Change, attempt: Attempt, request: Record
         if part.end <= stored and part.start < part.end:
             continue
         if part.start != stored:
-            raise _mismatch(f"{part.stream} is stored up to {stored}, not {part.start}.", offsets, states)
+            raise _mismatch(f"{part.stream} is stored up to {stored}, not {part.start}.", attempt)
         if request.late:
             for event in part.events:
                 change.emit(event, late=True, attempt=attempt.number)
@@ -112,8 +117,7 @@ async def _apply(tx: Tx, change: Change, part: Part) -> None:
             await _FACTS[event.type](tx, change, event)
         else:
             change.emit(event)
-            if event.type in _TOTALS:
-                _TOTALS[event.type](change, event)
+            _total(change, event)
 
 
 class _Fact(msgspec.Struct, frozen=True):
@@ -134,7 +138,8 @@ async def _started(tx: Tx, change: Change, event: NewEvent) -> None:
 
 async def _paused(tx: Tx, change: Change, event: NewEvent) -> None:
     if change.run.status is Status.RUNNING:
-        change.move(Cause.PAUSED, event, phase=None, phase_since=None)
+        phase = Phase.STOPPING if change.run.desired is Desired.STOP else None
+        change.move(Cause.PAUSED, event, phase=phase, phase_since=change.now)
     else:
         change.emit(event)
     _note_answer(change, event)
@@ -150,13 +155,13 @@ async def _resumed(tx: Tx, change: Change, event: NewEvent) -> None:
 
 
 def _note_answer(change: Change, event: NewEvent) -> None:
-    revision = msgspec.json.decode(event.payload, type=_Fact).revision
+    revision = _read(event, _Fact).revision
     change.set(answered=max(change.run.answered, min(revision, change.run.revision)))
 
 
 async def _delivered(tx: Tx, change: Change, event: NewEvent) -> None:
     change.emit(event)
-    await inputs.deliver(tx, msgspec.json.decode(event.payload, type=_Fact).id, change.now)
+    await inputs.deliver(tx, change.run.id, _read(event, _Fact).id, change.now)
 
 
 _FACTS: dict[str, Callable[[Tx, Change, NewEvent], Any]] = {
@@ -172,15 +177,29 @@ class _Cost(msgspec.Struct, frozen=True):
 
 
 def _add_usage(change: Change, event: NewEvent) -> None:
-    change.set(usage=change.run.usage.plus(msgspec.json.decode(event.payload, type=Usage)))
+    change.set(usage=change.run.usage.plus(_read(event, Usage)))
 
 
 def _add_cost(change: Change, event: NewEvent) -> None:
-    usd = msgspec.json.decode(event.payload, type=_Cost).usd
-    change.set(cost_usd=(change.run.cost_usd or 0.0) + usd)
+    change.set(cost_usd=(change.run.cost_usd or 0.0) + _read(event, _Cost).usd)
 
 
 _TOTALS: dict[str, Callable[[Change, NewEvent], None]] = {EventType.USAGE: _add_usage, EventType.COST: _add_cost}
+
+
+def _total(change: Change, event: NewEvent) -> None:
+    if event.type in _TOTALS:
+        _TOTALS[event.type](change, event)
+
+
+def _read(event: NewEvent, kind: type[T]) -> T:
+    """What an event's payload says, in a known form. Raises InvalidField."""
+    try:
+        return msgspec.json.decode(event.payload, type=kind)
+    except msgspec.DecodeError as error:
+        raise InvalidField(f"`payload` of {event.type!r}: {error}") from error
+
+
 _CAUSES = {Status.COMPLETED: Cause.COMPLETED, Status.FAILED: Cause.FAILED, Status.STOPPED: Cause.STOPPED}
 
 
@@ -232,7 +251,13 @@ async def ingest(s: Services, run_id: int, reported: Sequence[NewEvent]) -> Inge
 
     Raises RunNotFound, InvalidField, InvalidRequest.
     """
-    return await s.db.write(_ingest, run_id, reported, s.clock())
+    for event in reported:
+        if not 0 < len(event.type) <= MAX_TYPE or "\x00" in event.type or "\x00" in (event.producer or ""):
+            raise InvalidField(f"`type` has 1 to {MAX_TYPE} characters; neither it nor `producer` contains NUL.")
+    try:
+        return await s.db.write(_ingest, run_id, reported, s.clock())
+    except UnicodeDecodeError as error:
+        raise InvalidField("`payload` is not UTF-8.") from error
 
 
 async def _ingest(tx: Tx, run_id: int, reported: Sequence[NewEvent], now: int) -> Ingested:
@@ -273,20 +298,12 @@ def _ingest_one(change: Change, event: NewEvent) -> None:
         raise InvalidRequest(f"{event.type!r} is not for reporters: the server writes it.")
     if cause is None:
         change.emit(event)
-        if event.type in _TOTALS:
-            _try_total(change, event)
+        _total(change, event)
         return
-    message = msgspec.json.decode(event.payload)
+    message = _read(event, object)
     text = message.get("message") if isinstance(message, dict) else None
     reason = Reason.EXIT_NONZERO if cause is Cause.FAILED else None
     change.move(cause, event, **ended(change.now, reason, str(text)[:10_000] if text is not None else None))
-
-
-def _try_total(change: Change, event: NewEvent) -> None:
-    try:
-        _TOTALS[event.type](change, event)
-    except msgspec.ValidationError as error:
-        raise InvalidField(f"`payload` of {event.type!r}: {error}") from error
 
 
 async def page(s: Services, run_id: int, after: int, limit: int, types: Sequence[str] = ()) -> list[Event]:

@@ -1,7 +1,7 @@
 """Use cases of inputs: text that a person sends to a run's agent."""
 
 from agentrunner.domain.decision import Input, NewInput
-from agentrunner.domain.errors import BackendUnsupported, InvalidTransition, TooManyRequests
+from agentrunner.domain.errors import BackendUnsupported, InvalidField, InvalidTransition, TooManyRequests
 from agentrunner.domain.event import EventType, new_event
 from agentrunner.domain.state import Desired
 from agentrunner.engine.change import Change
@@ -15,7 +15,9 @@ MAX_WAITING = 100
 
 
 async def send(s: Services, run_id: int, new: NewInput) -> Input:
-    """Store an input, to be delivered once. Raises RunNotFound, InvalidTransition, BackendUnsupported."""
+    """Store an input, to be delivered once. Raises RunNotFound, InvalidField, InvalidTransition, BackendUnsupported."""
+    if "\x00" in new.text:
+        raise InvalidField("`text` contains a NUL character; leave it out.")
     return await s.db.write(_send, run_id, new, s.clock())
 
 

@@ -1,6 +1,7 @@
 """Use cases of runs: create, look at, wish for, retry."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from agentrunner.domain.errors import (
 from agentrunner.domain.event import EventType, new_event
 from agentrunner.domain.project import Project
 from agentrunner.domain.run import NewRun, Run, Usage, split_secrets, title_of
-from agentrunner.domain.state import Cause, Desired, Hold, Phase, Reason, Status
+from agentrunner.domain.state import ACTIVE, TRANSITIONS, Cause, Desired, Hold, Phase, Reason, Status
 from agentrunner.engine.change import Change, counter_changes, terminal_event
 from agentrunner.engine.projects import find as find_project
 from agentrunner.engine.services import Services
@@ -49,27 +50,48 @@ async def create(s: Services, requests: Sequence[NewRun], key: str | None = None
 
 
 def _check(s: Services, request: NewRun) -> None:
-    for name in ("goal", "title", "agent", "external_id"):
-        if "\x00" in (getattr(request, name) or ""):
+    texts = {name: getattr(request, name) or "" for name in ("goal", "title", "agent", "external_id", "project")}
+    for name, text in {**texts, "labels": "".join(request.labels.values())}.items():
+        if "\x00" in text:
             raise InvalidField(f"`{name}` contains a NUL character; leave it out.")
     if request.backend != EXTERNAL:
         s.backends.get(request.backend).check(request.goal, request.options)
 
 
 async def _create_all(tx: Tx, s: Services, requests: Sequence[NewRun], key: str | None, now: int) -> list[Run]:
-    fingerprint = hashlib.sha256(msgspec.json.encode(requests)).hexdigest()
-    if key is not None and (found := await idempotency.find(tx, key)) is not None:
-        if found[0] != fingerprint:
-            raise IdempotencyMismatch
-        return await runs.by_ids(tx, found[1])
+    if key is not None and (known := await _known(tx, requests, key, now)) is not None:
+        return known
     await _check_room(tx, s, len(requests))
     await _check_limits(tx, requests)
     created = [await _create(tx, s, request, now) for request in requests]
-    if key is not None and not await idempotency.keep(tx, key, fingerprint, [run.id for run in created], now):
-        raise IdempotencyMismatch("Another request with this Idempotency-Key is being handled; send it again.")
+    await stats.add(tx, _added(created))
+    if key is not None:
+        await idempotency.fill(tx, key, [run.id for run in created])
     tx.after_commit(QUEUE_TOPIC)
     tx.after_commit(RUNS_TOPIC)
     return created
+
+
+async def _known(tx: Tx, requests: Sequence[NewRun], key: str, now: int) -> list[Run] | None:
+    """The runs that the same requests with this key created; None where the key is new, and from now on ours.
+
+    The key is taken before anything is created: of two requests at once the second waits here for the first.
+    """
+    fingerprint = hashlib.sha256(msgspec.json.encode(requests)).hexdigest()
+    if await idempotency.take(tx, key, fingerprint, now):
+        return None
+    stored, run_ids = await idempotency.find(tx, key)
+    if stored != fingerprint:
+        raise IdempotencyMismatch
+    return await runs.by_ids(tx, run_ids)
+
+
+def _added(created: Sequence[Run]) -> Counter[str]:
+    """What new runs add to the counters."""
+    counters: Counter[str] = Counter()
+    for run in created:
+        counters.update(counter_changes(None, run))
+    return counters
 
 
 async def _check_room(tx: Tx, s: Services, wanted: int) -> None:
@@ -92,15 +114,14 @@ async def _check_limits(tx: Tx, requests: Sequence[NewRun]) -> None:
 async def _create(tx: Tx, s: Services, request: NewRun, now: int, retry_of: int | None = None) -> Run:
     project = await find_project(tx, request.project)
     options, secrets = split_secrets(request.options, request.secrets)
-    if request.external_id is not None and await runs.by_external_id(tx, request.external_id) is not None:
-        raise NameTaken(f"There is a run with the external_id {request.external_id!r} already.")
     draft = _draft(request, project, options, now, retry_of)
     run = await runs.insert(tx, msgspec.structs.replace(draft, has_secrets=bool(secrets)))
+    if run is None:
+        raise NameTaken(f"There is a run with the external_id {request.external_id!r} already.")
     if secrets:
         s.secrets.put(run.id, secrets)
     change = Change(run, now)
     change.emit(new_event(EventType.RUN_CREATED, _created_payload(run)))
-    await stats.add(tx, counter_changes(None, run))
     return await change.save(tx)
 
 
@@ -113,6 +134,7 @@ def _created_payload(run: Run) -> dict[str, Any]:
 
 def _draft(request: NewRun, project: Project, options: dict[str, Any], now: int, retry_of: int | None) -> Run:
     reported = request.backend == EXTERNAL
+    cause = Cause.REPORTED if reported else Cause.CREATED
     return Run(
         id=0,
         external_id=request.external_id,
@@ -123,7 +145,7 @@ def _draft(request: NewRun, project: Project, options: dict[str, Any], now: int,
         backend=request.backend,
         agent=request.agent,
         agent_version=None,
-        status=Status.RUNNING if reported else Status.QUEUED,
+        status=TRANSITIONS[None, cause],
         phase=Phase.WORKING if reported else None,
         phase_since=now if reported else None,
         hold=None,
@@ -178,6 +200,12 @@ async def locked(tx: Tx, run_id: int) -> Run:
     return run
 
 
+async def owned(tx: Tx, worker_id: str) -> list[Run]:
+    """The active runs of a worker, locked; one that ended while this waited for its lock is left out."""
+    found = [await locked(tx, run_id) for run_id in await runs.owned(tx, worker_id)]
+    return [run for run in found if run.worker_id == worker_id and run.status in ACTIVE]
+
+
 async def page(s: Services, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Run]:
     """The newest runs below an id; text is searched off the loop with a time limit."""
     if filters.get("text"):
@@ -217,7 +245,8 @@ async def _resume(tx: Tx, run_id: int, now: int) -> Wished:
     change.set(desired=Desired.RUN, revision=run.revision + 1)
     if run.status is Status.QUEUED:
         later = run.hold_until is not None and run.hold_until > now
-        change.set(hold=Hold.NOT_BEFORE if later else None, answered=change.run.revision)
+        held = {"hold": Hold.NOT_BEFORE if later else None, "hold_until": run.hold_until if later else None}
+        change.set(**held, queued_at=now, answered=change.run.revision)
     return await _wish(tx, change)
 
 
@@ -240,7 +269,8 @@ async def _stop(tx: Tx, run_id: int, now: int) -> Wished:
         change.move(Cause.STOPPED, event, **ended(now, Reason.STOPPED_BY_USER), answered=change.run.revision)
     else:
         change.emit(new_event(EventType.RUN_STOP_REQUESTED))
-        change.set(phase=Phase.STOPPING if run.phase is not Phase.UNREACHABLE else run.phase, phase_since=now)
+        if run.phase is not Phase.UNREACHABLE:
+            change.set(phase=Phase.STOPPING, phase_since=now)
     return await _wish(tx, change)
 
 
@@ -269,7 +299,9 @@ def _is_answered(run: Run) -> bool:
 def ended(now: int, reason: Reason | None, message: str | None = None) -> dict[str, Any]:
     """The fields of a run that has just ended."""
     cleared = {"phase": None, "phase_since": None, "hold": None, "hold_until": None}
-    return {**cleared, "ended_at": now, "reason": reason, "message": message}
+    # What an agent wrote last may contain NUL, and PostgreSQL has no text with one.
+    text = None if message is None else message.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return {**cleared, "ended_at": now, "reason": reason, "message": text}
 
 
 async def retry(s: Services, run_id: int) -> Run:
@@ -291,7 +323,9 @@ async def _retry(tx: Tx, s: Services, run_id: int, now: int) -> Run:
     await _check_room(tx, s, 1)
     tx.after_commit(QUEUE_TOPIC)
     tx.after_commit(RUNS_TOPIC)
-    return await _create(tx, s, _request_of(run, secrets), now, retry_of=run.id)
+    created = await _create(tx, s, _request_of(run, secrets), now, retry_of=run.id)
+    await stats.add(tx, _added([created]))
+    return created
 
 
 def _request_of(run: Run, secrets: dict[str, str]) -> NewRun:

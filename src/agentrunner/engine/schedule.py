@@ -8,9 +8,10 @@ from agentrunner.domain.event import EventType, NewEvent, new_event
 from agentrunner.domain.run import Run
 from agentrunner.domain.state import Cause, Desired, Hold, OnLost, Phase, Reason, Status
 from agentrunner.domain.worker import Worker
-from agentrunner.engine.change import Change, terminal_event
-from agentrunner.engine.runs import ended, locked
+from agentrunner.engine.change import Change, save_all, terminal_event
+from agentrunner.engine.runs import ended, locked, owned
 from agentrunner.engine.services import Services
+from agentrunner.engine.wakeups import worker_topic
 from agentrunner.store import attempts, idempotency, projects, runs, stats, workers
 from agentrunner.store.base import Tx
 
@@ -81,21 +82,28 @@ async def choose(tx: Tx, settings: Settings, backends: list[str], slots: int, no
             break
         for run_id in fresh:
             run = await locked(tx, run_id)
-            if len(chosen) < slots and run.status is Status.QUEUED and space.fits(run):
+            if len(chosen) < slots and may_start(run, now) and space.fits(run):
                 space.take(run)
                 chosen.append(run)
     return chosen
 
 
-async def take(tx: Tx, run: Run, worker: Worker, uid: str, now: int) -> Run:
-    """Give a chosen run to a worker: RUNNING, a new epoch, an attempt with a random name."""
+def may_start(run: Run, now: int) -> bool:
+    """True for a queued run that nothing holds; asked again once it is locked, for somebody may have paused it."""
+    is_due = run.hold is Hold.NOT_BEFORE and run.hold_until is not None and run.hold_until <= now
+    return run.status is Status.QUEUED and (run.hold is None or is_due)
+
+
+async def take(tx: Tx, run: Run, worker: Worker, uid: str, now: int) -> Change:
+    """Give a chosen run to a worker: RUNNING, a new epoch, an attempt with a random name. The caller saves it."""
     change = Change(run, now)
     payload = {"worker": worker.id, "host": worker.host, "attempt": run.attempt, "waited_ms": now - run.queued_at}
     cleared = {"hold": None, "hold_until": None, "phase": Phase.PREPARING, "phase_since": now}
     event = new_event(EventType.RUN_CLAIMED, payload)
     change.move(Cause.CLAIMED, event, worker_id=worker.id, epoch=run.epoch + 1, **cleared)
     await attempts.insert(tx, run.id, run.attempt, uid, (worker.id, worker.boot_id), now)
-    return await change.save(tx)
+    tx.after_commit(worker_topic(worker.id))
+    return change
 
 
 async def tick(s: Services) -> None:
@@ -106,7 +114,7 @@ async def tick(s: Services) -> None:
     if s.settings.queue_expires_s > 0:
         before = now - round(s.settings.queue_expires_s * 1000)
         for run_id in await s.db.read(runs.expired, before, 100):
-            await s.db.write(_expire_queued, run_id, now)
+            await s.db.write(_expire_queued, run_id, before, now)
 
 
 async def forget(s: Services) -> None:
@@ -123,14 +131,14 @@ async def _expire(tx: Tx, settings: Settings, worker_id: str, now: int) -> None:
     newly = await workers.is_reachable(tx, worker_id)
     dead = silent_ms > (settings.lease_s + LOST_MARGIN_S) * 1000
     await workers.mark_unreachable(tx, worker_id)
-    for run_id in await runs.owned(tx, worker_id):
-        change = Change(await locked(tx, run_id), now)
+    changes = [Change(run, now) for run in await owned(tx, worker_id)]
+    for change in changes:
         if newly:
             change.emit(new_event(EventType.RUN_LOST, {"worker": worker_id, "on_lost": change.run.on_lost}))
             change.set(phase=Phase.UNREACHABLE, phase_since=worker.heard_at)
         if dead and change.run.on_lost is not OnLost.WAIT:
             await _lose(tx, change)
-        await change.save(tx)
+    await save_all(tx, changes)
 
 
 async def _lose(tx: Tx, change: Change) -> None:
@@ -164,9 +172,9 @@ def requeue(change: Change, event: NewEvent, delay_s: float) -> None:
     change.set(attempt=run.attempt + 1, answered=change.run.revision)
 
 
-async def _expire_queued(tx: Tx, run_id: int, now: int) -> None:
+async def _expire_queued(tx: Tx, run_id: int, before: int, now: int) -> None:
     run = await locked(tx, run_id)
-    if run.status is not Status.QUEUED or run.hold is not None:
+    if not may_start(run, before) or run.queued_at >= before:
         return
     change = Change(run, now)
     event = terminal_event(Cause.FAILED, run, reason=Reason.QUEUE_EXPIRED, waited_ms=now - run.queued_at)

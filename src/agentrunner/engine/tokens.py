@@ -26,10 +26,10 @@ async def create(s: Services, name: str, scope: Scope) -> tuple[Token, str]:
     return await s.db.write(tokens.insert, name, digest(text), scope.value, s.clock()), text
 
 
-async def ensure(s: Services, name: str, scope: Scope, text: str) -> None:
-    """Make sure that a token kept in a file is known."""
-    if await authenticate(s, text) is None:
-        await s.db.write(tokens.insert, name, digest(text), scope.value, s.clock())
+async def ensure(s: Services, name: str, scope: Scope, text: str) -> bool:
+    """Make sure that a token kept in a file is known; False where it was revoked, and stays so."""
+    await s.db.write(tokens.insert_once, name, digest(text), scope.value, s.clock())
+    return await authenticate(s, text) is not None
 
 
 async def authenticate(s: Services, text: str) -> Scope | None:

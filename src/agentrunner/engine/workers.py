@@ -1,6 +1,7 @@
 """Use cases of the worker protocol: register, claim, heartbeat, wishes, decisions. (`record` is in `events`.)"""
 
 from agentrunner.domain.control import (
+    PROTOCOL_VERSION,
     Assignment,
     ClaimAnswer,
     ClaimRequest,
@@ -15,14 +16,14 @@ from agentrunner.domain.control import (
     WishesAnswer,
     WishesRequest,
 )
-from agentrunner.domain.errors import StaleEpoch, WorkerInUse, WorkerNotFound
+from agentrunner.domain.errors import InvalidRequest, StaleEpoch, WorkerInUse, WorkerNotFound
 from agentrunner.domain.event import EventType, new_event
 from agentrunner.domain.run import Run
 from agentrunner.domain.state import Desired, Phase, Status
 from agentrunner.domain.worker import Worker
 from agentrunner.engine import schedule
-from agentrunner.engine.change import Change
-from agentrunner.engine.runs import find, locked
+from agentrunner.engine.change import Change, save_all
+from agentrunner.engine.runs import find, owned
 from agentrunner.engine.services import Services
 from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, worker_topic
 from agentrunner.store import attempts, inputs, meta, projects, runs, workers
@@ -40,6 +41,10 @@ async def register(s: Services, request: RegisterRequest) -> RegisterAnswer:
 
 
 async def _register(tx: Tx, s: Services, request: RegisterRequest, now: int) -> RegisterAnswer:
+    if request.protocol != PROTOCOL_VERSION:
+        raise InvalidRequest(
+            f"The worker speaks protocol {request.protocol}, this server {PROTOCOL_VERSION}: run one version of both."
+        )
     known = await workers.lock(tx, request.worker_id)
     if known is not None and _is_other(known, request) and now - known.heard_at < s.settings.lease_s * 1000:
         raise WorkerInUse(
@@ -48,14 +53,14 @@ async def _register(tx: Tx, s: Services, request: RegisterRequest, now: int) -> 
         )
     epoch = known.epoch + 1 if known is not None else 1
     await workers.put(tx, _worker(request, epoch, now))
-    owned = [await _adopt(tx, s, run_id, request, now) for run_id in await runs.owned(tx, request.worker_id)]
+    adopted = [await _adopt(tx, s, run, request, now) for run in await owned(tx, request.worker_id)]
     tx.after_commit(RUNS_TOPIC)
     return RegisterAnswer(
         instance_id=await meta.get(tx, INSTANCE) or "",
         epoch=epoch,
         lease_s=s.settings.lease_s,
         heartbeat_s=s.settings.heartbeat_s,
-        runs=owned,
+        runs=adopted,
     )
 
 
@@ -83,9 +88,9 @@ def _worker(request: RegisterRequest, epoch: int, now: int) -> Worker:
     )
 
 
-async def _adopt(tx: Tx, s: Services, run_id: int, request: RegisterRequest, now: int) -> Assignment:
-    change = Change(await locked(tx, run_id), now)
-    attempt = await attempts.get(tx, run_id, change.run.attempt)
+async def _adopt(tx: Tx, s: Services, run: Run, request: RegisterRequest, now: int) -> Assignment:
+    change = Change(run, now)
+    attempt = await attempts.get(tx, run.id, run.attempt)
     change.set(epoch=change.run.epoch + 1)
     if attempt is not None and attempt.started_at is not None:
         payload = {"worker": request.worker_id, "host": request.host, "epoch": change.run.epoch}
@@ -145,13 +150,13 @@ async def claim(s: Services, request: ClaimRequest) -> ClaimAnswer:
     deadline = s.clock() + round(request.wait_s * 1000)
     with s.wakeups.subscribe(QUEUE_TOPIC) as subscription:
         while True:
-            answer = await s.db.write(_claim, s, request, s.clock())
-            now = s.clock()
-            if answer.runs or now >= deadline:
+            asked = s.clock()
+            answer = await s.db.write(_claim, s, request, asked)
+            if answer.runs or asked >= deadline:
                 return answer
-            next_hold = await s.db.read(runs.next_hold)
-            until = deadline if next_hold is None else min(deadline, max(next_hold, now + 1))
-            await subscription.wait((until - now) / 1000)
+            next_hold = await s.db.read(runs.next_hold, asked)
+            until = deadline if next_hold is None else min(deadline, next_hold)
+            await subscription.wait(max(0, until - s.clock()) / 1000)
 
 
 async def _claim(tx: Tx, s: Services, request: ClaimRequest, now: int) -> ClaimAnswer:
@@ -159,12 +164,19 @@ async def _claim(tx: Tx, s: Services, request: ClaimRequest, now: int) -> ClaimA
     repeated = await workers.claimed(tx, worker.id)
     if repeated is not None and repeated.claim_id == request.claim_id:
         return ClaimAnswer(runs=await _still_owned(tx, s, worker.id, repeated.runs))
+    if not _has_lease(s, worker, now):
+        return ClaimAnswer(runs=[])
     chosen = await schedule.choose(tx, s.settings, worker.backends, request.slots, now)
     if not chosen:
         return ClaimAnswer(runs=[])
-    taken = [await schedule.take(tx, run, worker, s.new_uid(), now) for run in chosen]
+    taken = await save_all(tx, [await schedule.take(tx, run, worker, s.new_uid(), now) for run in chosen])
     await workers.remember_claim(tx, worker.id, request.claim_id, [(run.id, run.attempt) for run in taken])
     return ClaimAnswer(runs=[await _assignment(tx, s, run) for run in taken])
+
+
+def _has_lease(s: Services, worker: Worker, now: int) -> bool:
+    """False for a worker that has to be heard of before it gets runs: their shims' deadline would be over at once."""
+    return bool(now - worker.heard_at <= s.settings.lease_s * 1000)
 
 
 async def _still_owned(tx: Tx, s: Services, worker_id: str, pairs: list[tuple[int, int]]) -> list[Assignment]:
@@ -195,9 +207,11 @@ async def heartbeat(s: Services, request: HeartbeatRequest) -> HeartbeatAnswer:
 
 async def _heartbeat(tx: Tx, s: Services, request: HeartbeatRequest, now: int) -> HeartbeatAnswer:
     worker = await _current(tx, request.worker_id, request.epoch)
+    if not _has_lease(s, worker, now):
+        tx.after_commit(QUEUE_TOPIC)
     if await workers.hear(tx, worker.id, request.running, now):
-        for run_id in await runs.owned(tx, worker.id):
-            change = Change(await locked(tx, run_id), now)
+        for run in await owned(tx, worker.id):
+            change = Change(run, now)
             payload = {"worker": worker.id, "host": worker.host, "epoch": change.run.epoch}
             change.emit(new_event(EventType.RUN_ADOPTED, payload))
             await _reach(tx, change)

@@ -5,17 +5,23 @@ import msgspec
 from agentrunner.store.base import Tx
 
 
-async def find(tx: Tx, key: str) -> tuple[str, list[int]] | None:
-    """The fingerprint of the body that came with a key, and the runs it created."""
-    row = await tx.one("SELECT fingerprint, run_ids FROM idempotency WHERE key = ?", key)
-    return None if row is None else (row[0], msgspec.json.decode(row[1], type=list[int]))
-
-
-async def keep(tx: Tx, key: str, fingerprint: str, run_ids: list[int], now: int) -> bool:
-    """Remember a key; False where somebody else was faster."""
-    sql = """INSERT INTO idempotency (key, fingerprint, run_ids, created_at) VALUES (?, ?, ?, ?)
+async def take(tx: Tx, key: str, fingerprint: str, now: int) -> bool:
+    """Make a key this transaction's, before it creates anything; False where it is known, waiting for who has it."""
+    sql = """INSERT INTO idempotency (key, fingerprint, run_ids, created_at) VALUES (?, ?, '[]', ?)
              ON CONFLICT (key) DO NOTHING"""
-    return await tx.run(sql, key, fingerprint, msgspec.json.encode(run_ids).decode(), now) > 0
+    return await tx.run(sql, key, fingerprint, now) > 0
+
+
+async def fill(tx: Tx, key: str, run_ids: list[int]) -> None:
+    """Remember what a taken key created."""
+    await tx.run("UPDATE idempotency SET run_ids = ? WHERE key = ?", msgspec.json.encode(run_ids).decode(), key)
+
+
+async def find(tx: Tx, key: str) -> tuple[str, list[int]]:
+    """The fingerprint of the body that came with a known key, and the runs it created."""
+    row = await tx.one("SELECT fingerprint, run_ids FROM idempotency WHERE key = ?", key)
+    assert row is not None
+    return row[0], msgspec.json.decode(row[1], type=list[int])
 
 
 async def forget(tx: Tx, before: int) -> int:

@@ -31,6 +31,7 @@ async def count_waiting(tx: Tx, run_id: int) -> int:
     return int(row[0])
 
 
-async def deliver(tx: Tx, input_id: int, now: int) -> None:
-    """The shim has written this input to the agent."""
-    await tx.run("UPDATE inputs SET delivered_at = ? WHERE id = ? AND delivered_at IS NULL", now, input_id)
+async def deliver(tx: Tx, run_id: int, input_id: int, now: int) -> None:
+    """The shim has written this input of this run to the agent."""
+    sql = "UPDATE inputs SET delivered_at = ? WHERE id = ? AND run_id = ? AND delivered_at IS NULL"
+    await tx.run(sql, now, input_id, run_id)

@@ -24,11 +24,13 @@ _SELECT = f"SELECT r.id, p.name AS project, {', '.join('r.' + name for name in _
 _FROM = "FROM runs r JOIN projects p ON p.id = r.project_id"
 
 
-async def insert(tx: Tx, run: Run) -> Run:
-    """Store a new run; answers it with its id."""
-    sql = f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) RETURNING id"
+async def insert(tx: Tx, run: Run) -> Run | None:
+    """Store a new run; answers it with its id, or None where its `external_id` is taken."""
+    sql = f"""INSERT INTO runs ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
+              ON CONFLICT (external_id) DO NOTHING RETURNING id"""
     row = await tx.one(sql, *(encode(getattr(run, name)) for name in _COLUMNS))
-    assert row is not None
+    if row is None:
+        return None
     if run.labels:
         labels = [(name, value, row[0]) for name, value in run.labels.items()]
         await tx.many("INSERT INTO labels (name, value, run_id) VALUES (?, ?, ?)", labels)
@@ -113,16 +115,18 @@ async def queued(
     return [row[0] for row in await tx.all(sql, *args)]
 
 
-async def next_hold(tx: Tx) -> int | None:
-    """When the next run held until a time may start."""
-    row = await tx.one("SELECT min(hold_until) FROM runs WHERE status = 'QUEUED' AND hold = 'not_before'")
+async def next_hold(tx: Tx, after: int) -> int | None:
+    """When the next run that is held until a time behind `after` may start."""
+    sql = "SELECT min(hold_until) FROM runs WHERE status = 'QUEUED' AND hold = 'not_before' AND hold_until > ?"
+    row = await tx.one(sql, after)
     return None if row is None else row[0]
 
 
 async def expired(tx: Tx, queued_before: int, limit: int) -> list[int]:
-    """Ids of runs that have waited in the queue since before a time."""
-    sql = "SELECT id FROM runs WHERE status = 'QUEUED' AND hold IS NULL AND queued_at < ? ORDER BY id LIMIT ?"
-    return [row[0] for row in await tx.all(sql, queued_before, limit)]
+    """Ids of runs that could have started since before a time."""
+    sql = """SELECT id FROM runs WHERE status = 'QUEUED' AND queued_at < ?
+             AND (hold IS NULL OR (hold = 'not_before' AND hold_until < ?)) ORDER BY id LIMIT ?"""
+    return [row[0] for row in await tx.all(sql, queued_before, queued_before, limit)]
 
 
 async def owned(tx: Tx, worker_id: str) -> list[int]:

@@ -23,6 +23,11 @@ class SecretFiles:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     def get(self, run_id: int) -> dict[str, str]:
         """A run's secrets; empty where its retention is over."""

@@ -27,6 +27,12 @@ async def insert(tx: Tx, name: str, digest: str, scope: str, now: int) -> Token:
     return Token(id=row[0], name=name, scope=scope, created_at=now, revoked_at=None)
 
 
+async def insert_once(tx: Tx, name: str, digest: str, scope: str, now: int) -> None:
+    """Store a token unless it is known, live or revoked."""
+    sql = "INSERT INTO tokens (name, hash, scope, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
+    await tx.run(sql, name, digest, scope, now)
+
+
 async def by_hash(tx: Tx, digest: str) -> Token | None:
     """The token whose text has this SHA-256, unless revoked."""
     row = await tx.one(f"{_SELECT} WHERE hash = ? AND revoked_at IS NULL", digest)

@@ -1,9 +1,8 @@
-"""For tests of what is built on Agent Runner: a scripted model, scripted agents and a clock, all of them real processes,
-real HTTP and plain data.
+"""For tests of what is built on Agent Runner: a model that plays a script, agents that play a scenario, and a clock.
 
-    with ScriptedModel([Turn(text="Done.")]) as model:
-        run_an_agent(environment=model.environment())
-        assert model.usage.output_tokens == 50
+with ScriptedModel([Turn(text="Done.")]) as model:
+    run_an_agent(environment=model.environment())
+    assert model.usage.output_tokens == 50
 """
 
 from agentrunner.testing.agent import ScriptedAgent

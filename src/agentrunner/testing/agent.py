@@ -9,7 +9,7 @@ from agentrunner.agents.script import program_argv
 
 
 class ScriptedAgent:
-    """Builds a scenario step by step: `ScriptedAgent().emit("hello", repeat=3).sleep(1).exit(2)`.
+    """Builds a scenario step by step: `ScriptedAgent().emit("hello", repeat=3).wait(1).exit(2)`.
 
     Each method adds one step and takes the fields that the step has in a scenario (`agentrunner.agents.scenario`);
     mistakes raise BadOptions when the scenario is used.
@@ -42,7 +42,7 @@ class ScriptedAgent:
         """Write a line; `repeat`, `every`, `stream`, `numbered`."""
         return self.step("emit", text=text, **fields)
 
-    def sleep(self, seconds: float) -> Self:
+    def wait(self, seconds: float) -> Self:
         """Do nothing for a while."""
         return self.step("sleep", seconds=seconds)
 

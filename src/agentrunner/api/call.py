@@ -1,0 +1,226 @@
+"""One HTTP request and its answer: bounded reading, problem documents, the headers that every answer has."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import msgspec
+
+from agentrunner.api import errors
+from agentrunner.api.asgi import Bounds, Message, Receive, Scope, Send
+from agentrunner.domain.errors import (
+    AgentRunnerError,
+    BodyTooLarge,
+    InvalidRequest,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
+from agentrunner.domain.token import Scope as TokenScope
+
+T = TypeVar("T")
+
+BODY_BYTES = 1024 * 1024
+JSON = b"application/json"
+_LINGER_BYTES = 64 * 1024 * 1024
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Call:
+    """One request. `local` says that it came over the Unix socket, `held` what its token opens (None: no token)."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, bounds: Bounds, *, local: bool) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.local = local
+        self.bounds = bounds
+        self.request_id = secrets.token_hex(8)
+        self.headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            self.headers.setdefault(name, value)
+        self.held: TokenScope | None = None
+        self.cors: list[tuple[bytes, bytes]] = []
+        self.template = "unknown"
+        self.status = 0
+        self.done = False
+        self.body_limit = BODY_BYTES
+        self._receive = receive
+        self._send = send
+        self._received = 0
+        self._body_ended = self.headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in self.headers
+        self._deadline: float | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """The first header of this (lower-case) name."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def media_type(self) -> str:
+        """The body's content type without parameters; empty where none is said."""
+        return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
+
+    def expect_json(self) -> None:
+        """Refuse a body that says it is something else. Raises UnsupportedMediaType."""
+        kind = self.media_type()
+        if not self._body_ended and kind and kind != "application/json" and not kind.endswith("+json"):
+            raise UnsupportedMediaType(f"The body is sent as {kind[:100]!r}; send `content-type: application/json`.")
+
+    def announce_body(self, limit: int) -> None:
+        """Set how large a body is taken; refuses one that says beforehand to be larger. Raises BodyTooLarge."""
+        self.body_limit = limit
+        length = self.headers.get(b"content-length")
+        if length is None:
+            return
+        if not length.isdigit() or len(length) > 18:
+            raise InvalidRequest("The header content-length is not a number.")
+        if int(length) > limit:
+            raise self._too_large()
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"The body is larger than the {self.body_limit} bytes that {self.path} takes; send less.")
+
+    async def receive(self) -> Message:
+        """The next message of the client, bounded in size and time. Raises BodyTooLarge, RequestTimeout."""
+        if self._body_ended:
+            return await self._receive()
+        loop = asyncio.get_running_loop()
+        if self._deadline is None:
+            self._deadline = loop.time() + self.bounds.body_s
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise RequestTimeout(f"The body did not arrive within {self.bounds.body_s:g} s; send it again.") from error
+        if message["type"] == "http.disconnect":
+            raise Gone
+        self._received += len(message.get("body", b""))
+        self._body_ended = not message.get("more_body", False)
+        if self._received > self.body_limit:
+            raise self._too_large()
+        return message
+
+    async def body(self, limit: int = BODY_BYTES) -> bytes:
+        """The whole body. Raises BodyTooLarge, RequestTimeout, Gone."""
+        self.announce_body(limit)
+        chunks: list[bytes] = []
+        more = True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            chunks.append(message.get("body", b""))
+            more = message.get("more_body", False)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def answer(self, content: bytes, status: int = 200, kind: bytes = JSON) -> None:
+        """The whole answer."""
+        head = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
+        await self.send({"type": "http.response.start", "status": status, "headers": head})
+        await self.send({"type": "http.response.body", "body": content})
+
+    async def json(self, value: Any, status: int = 200) -> None:
+        """The whole answer, from a struct."""
+        await self.answer(msgspec.json.encode(value), status)
+
+    async def send(self, message: Message) -> None:
+        """Send, with the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = list(message.get("headers", []))
+            names = {name.lower() for name, _ in given}
+            added = [pair for pair in _SECURITY if pair[0] not in names]
+            message["headers"] = [*given, (b"x-request-id", self.request_id.encode()), *added, *self.cors]
+        elif not message.get("more_body", False):
+            self.done = True
+        await self._send(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Answer an error as a problem document; one after the answer began cuts the connection."""
+        if isinstance(error, Gone):
+            return
+        known = errors.translate(error, f"{self.method} {self.path[:200]}")
+        if known.status >= 500 and not isinstance(error, AgentRunnerError):
+            errors.log.error("request failed", request_id=self.request_id, path=self.path[:500], exc_info=error)
+        if self.status:
+            self.abort()
+            return
+        await self._refuse(known)
+
+    async def _refuse(self, error: AgentRunnerError) -> None:
+        content = errors.document(error, self.request_id)
+        head = [
+            (b"content-type", errors.CONTENT_TYPE),
+            (b"content-length", b"%d" % len(content)),
+            *errors.headers(error),
+        ]
+        if not self._body_ended:
+            head.append((b"connection", b"close"))
+        await self.send({"type": "http.response.start", "status": errors.status_of(error), "headers": head})
+        if self._body_ended:
+            await self.send({"type": "http.response.body", "body": content})
+            return
+        await self.send({"type": "http.response.body", "body": content, "more_body": True})
+        await self._linger()
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def _linger(self) -> None:
+        """Throw away what still comes: closing at once would reset the connection before the answer is read."""
+        left = _LINGER_BYTES
+        try:
+            async with asyncio.timeout(self.bounds.linger_s):
+                while left > 0:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return
+                    left -= len(message.get("body", b""))
+        except TimeoutError:
+            return
+
+    async def gone(self) -> None:
+        """Return once the client has closed; for routes that have read their body."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def abort(self) -> None:
+        """Cut the connection, where there is a real one."""
+        if (connection := self.scope.get("extensions", {}).get("agentrunner.connection")) is not None:
+            connection.abort()
+
+    def waiting_bytes(self) -> int | None:
+        """Bytes the client has not taken yet; None where there is no real connection."""
+        connection = self.scope.get("extensions", {}).get("agentrunner.connection")
+        return None if connection is None else connection.waiting_bytes()
+
+    @contextmanager
+    def decoding(self) -> Iterator[None]:
+        """Translate what decoding a body raises."""
+        try:
+            yield
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise errors.translate(error) from error
+
+    async def decoded(self, kind: type[T], limit: int = BODY_BYTES) -> T:
+        """The body as `kind`. Raises InvalidRequest, InvalidField, UnsupportedMediaType."""
+        self.expect_json()
+        content = await self.body(limit)
+        with self.decoding():
+            return decode(content, kind)
+
+
+class Gone(Exception):
+    """The client closed the connection before it had sent its request."""
+
+
+def decode(content: bytes, kind: type[T]) -> T:
+    """A struct from JSON. msgspec leaves the inside of a `Raw` unchecked for UTF-8, so the whole text is checked."""
+    if not content.isascii():
+        content.decode()
+    return msgspec.json.decode(content, type=kind)

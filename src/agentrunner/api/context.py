@@ -1,0 +1,24 @@
+"""What the routes of one server process share."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from agentrunner.api.asgi import Bounds
+from agentrunner.api.auth import Tokens
+from agentrunner.api.changes import Changes
+from agentrunner.api.feed import Feeds
+from agentrunner.api.metrics import Metrics
+from agentrunner.engine.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One per server process; `stopping` is set once it no longer takes up what lasts."""
+
+    services: Services
+    bounds: Bounds
+    tokens: Tokens
+    metrics: Metrics
+    feeds: Feeds
+    changes: Changes
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)

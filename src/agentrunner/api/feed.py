@@ -1,0 +1,202 @@
+"""Server-sent frames of one run, encoded once for all who follow it.
+
+A subscriber is only a cursor. Below the start of the ring it reads pages of the database, above it the ring.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from itertools import islice
+
+import msgspec
+import structlog
+
+from agentrunner.api.asgi import Bounds
+from agentrunner.domain.event import Event, view
+from agentrunner.domain.run import Run
+from agentrunner.domain.run import view as run_view
+from agentrunner.engine import events
+from agentrunner.engine.services import Services
+
+log = structlog.get_logger("agentrunner.api")
+
+RING_FRAMES = 4096
+RING_BYTES = 4 * 1024 * 1024
+PAGE = 100
+CHUNK_BYTES = 256 * 1024
+HEARTBEAT = b": \n\n"
+_encoder = msgspec.json.Encoder()
+
+
+def frame(name: str, data: bytes, cursor: int | None = None) -> bytes:
+    """One server-sent event. A payload kept as it was sent may contain line ends between its tokens; none is left."""
+    if b"\n" in data or b"\r" in data:
+        data = data.replace(b"\r", b" ").replace(b"\n", b" ")
+    clean = name.replace("\r", " ").replace("\n", " ").encode()
+    if cursor is None:
+        return b"event: %b\ndata: %b\n\n" % (clean, data)
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (cursor, clean, data)
+
+
+def frame_of(event: Event) -> bytes:
+    """The frame of an event; its `id:` is the cursor that resumes behind it."""
+    return frame(event.type, _encoder.encode(view(event)), event.seq)
+
+
+class Subscriber:
+    """Somebody who waits for frames."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.gone = False
+
+    def wake(self) -> None:
+        """There may be something new."""
+        self._event.set()
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self.gone = True
+        self._event.set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """True once woken, False after `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+
+class Feed:
+    """The live end of one run's timeline: a ring of frames that one task fills for every subscriber."""
+
+    def __init__(self, services: Services, run: Run, bounds: Bounds) -> None:
+        self.run = run
+        self.failed = False
+        self.subscribers: set[Subscriber] = set()
+        self._services = services
+        self._bounds = bounds
+        self._ring: deque[bytes] = deque()
+        self._bytes = 0
+        self._last = run.last_seq
+        self._joined: tuple[int, int, bytes] = (0, 0, b"")
+        self._task = asyncio.create_task(self._fill())
+
+    @property
+    def ended(self) -> bool:
+        """True once the run is terminal and every event of it was given to the ring or is in the database."""
+        return self.run.status.is_terminal and self._last >= self.run.last_seq
+
+    async def _fill(self) -> None:
+        try:
+            async with aclosing(events.follow(self._services, self.run.id, self._last)) as batches:
+                async for batch, run in batches:
+                    self._add(batch)
+                    self.run = run
+                    if batch or self.ended:
+                        self._wake()
+                    if batch and not self.ended:
+                        # One flush to every reader costs the same for one event as for fifty, so a burst is gathered.
+                        await asyncio.sleep(self._window())
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.error("feed failed", run=self.run.id, exc_info=error)
+            self.failed = True
+            self._wake()
+
+    def _window(self) -> float:
+        return min(self._bounds.flush_s, 0.001 + 0.0005 * len(self.subscribers))
+
+    def _wake(self) -> None:
+        for subscriber in self.subscribers:
+            subscriber.wake()
+
+    def _add(self, batch: Sequence[Event]) -> None:
+        for event in batch:
+            data = frame_of(event)
+            self._ring.append(data)
+            self._bytes += len(data)
+            self._last = event.seq
+        while len(self._ring) > RING_FRAMES or (self._bytes > RING_BYTES and self._ring):
+            self._bytes -= len(self._ring.popleft())
+
+    @property
+    def start(self) -> int:
+        """The lowest cursor that the ring can serve."""
+        return self._last - len(self._ring)
+
+    def frames(self, after: int) -> tuple[bytes, int]:
+        """Every frame behind a cursor, joined once for all who are there, and the cursor after them."""
+        if after >= self._last:
+            return b"", after
+        if self._joined[:2] != (after, self._last):
+            missing = self._last - after
+            data = b"".join(islice(self._ring, len(self._ring) - missing, None))
+            self._joined = (after, self._last, data)
+        return self._joined[2], self._last
+
+    def close(self) -> None:
+        """Stop filling."""
+        self._task.cancel()
+
+
+class Feeds:
+    """The feeds of the runs that somebody follows."""
+
+    def __init__(self, services: Services, bounds: Bounds) -> None:
+        self._services = services
+        self._bounds = bounds
+        self._feeds: dict[int, Feed] = {}
+        self._stopping = False
+
+    @contextmanager
+    def subscribe(self, run: Run) -> Iterator[tuple[Feed, Subscriber]]:
+        """Follow a run for as long as the block lasts; the first to come starts its feed, the last to go ends it."""
+        feed = self._feeds.get(run.id)
+        if feed is None or feed.failed:
+            feed = self._feeds[run.id] = Feed(self._services, run, self._bounds)
+        subscriber = Subscriber()
+        feed.subscribers.add(subscriber)
+        try:
+            yield feed, subscriber
+        finally:
+            feed.subscribers.discard(subscriber)
+            if not feed.subscribers:
+                feed.close()
+                if self._feeds.get(run.id) is feed:
+                    del self._feeds[run.id]
+
+    async def follow(self, feed: Feed, subscriber: Subscriber, after: int) -> AsyncIterator[bytes]:
+        """Chunks of frames behind a cursor as they come, a comment where there is nothing for a while.
+
+        Ends with the event `end` once the run is terminal and every event was given, or without it when the client or
+        this server goes away.
+        """
+        while not (subscriber.gone or self._stopping or feed.failed):
+            if after < feed.start:
+                page = await events.page(self._services, feed.run.id, after, PAGE)
+                data = b"".join(map(frame_of, page))
+                after = page[-1].seq if page else feed.start
+            else:
+                data, after = feed.frames(after)
+            for start in range(0, len(data), CHUNK_BYTES):
+                yield data[start : start + CHUNK_BYTES]
+            if data:
+                continue
+            if feed.ended and after >= feed.run.last_seq:
+                yield frame("end", _encoder.encode(run_view(feed.run)))
+                return
+            if not await subscriber.wait(self._bounds.heartbeat_s):
+                yield HEARTBEAT
+
+    def stop(self) -> None:
+        """End every stream."""
+        self._stopping = True
+        for feed in self._feeds.values():
+            for subscriber in feed.subscribers:
+                subscriber.leave()

@@ -1,0 +1,59 @@
+"""What a route is: the hot ones are raw ASGI beside the framework, and still in the OpenAPI document."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from litestar.params import Dependency, Parameter
+
+from agentrunner.api.call import Call
+from agentrunner.api.context import Context
+from agentrunner.api.query import MAX_ID
+from agentrunner.domain.token import Scope
+
+Given = Annotated[Context, Dependency(skip_validation=True)]
+"""How a framework route is given the context."""
+RunId = Annotated[int, Parameter(ge=1, le=MAX_ID, description="The id of a run.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A route served without the framework. `path` may contain `{run_id}`; its text is handed over unchecked.
+
+    `bodies` and `answers` (by content type, by status) are for the OpenAPI document only.
+    """
+
+    method: str
+    path: str
+    scope: Scope | None
+    serve: Callable[[Context, Call, str], Awaitable[None]]
+    summary: str
+    query: type[Any] | None = None
+    bodies: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[int, Any] = field(default_factory=dict)
+    answer_type: str = "application/json"
+    header: tuple[str, str] | None = None
+
+
+class Table:
+    """Finds the raw route of a request: a few string comparisons, no framework."""
+
+    def __init__(self, routes: Sequence[Raw]) -> None:
+        self._exact: dict[str, dict[str, Raw]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Raw]]] = {}
+        for route in routes:
+            if "{" in route.path:
+                pattern = re.compile(route.path.replace("{run_id}", "([^/]+)"))
+                self._patterns.setdefault(route.path, (pattern, {}))[1][route.method] = route
+            else:
+                self._exact.setdefault(route.path, {})[route.method] = route
+
+    def find(self, path: str) -> tuple[dict[str, Raw], str]:
+        """The routes at a path by method, and the id in it; empty where there are none."""
+        if (found := self._exact.get(path)) is not None:
+            return found, ""
+        for pattern, by_method in self._patterns.values():
+            if match := pattern.fullmatch(path):
+                return by_method, match[1]
+        return {}, ""

@@ -1,0 +1,125 @@
+"""Streams of server-sent events: one run's timeline without gaps, and hints about all runs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import msgspec
+
+from agentrunner.api import query
+from agentrunner.api.call import Call
+from agentrunner.api.context import Context
+from agentrunner.api.events import After
+from agentrunner.api.feed import Subscriber
+from agentrunner.api.routes import Raw
+from agentrunner.domain.errors import InvalidCursor, Unavailable
+from agentrunner.domain.token import Scope
+from agentrunner.engine import runs
+
+EVENT_STREAM = "text/event-stream"
+_HEAD = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+_HELLO = b"retry: 1000\n\n"
+
+
+class StreamQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`after`: the `seq` behind which to begin; the header `Last-Event-ID` says the same and is preferred."""
+
+    after: After = 0
+
+
+class NoQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """No parameters."""
+
+
+async def follow_run(context: Context, call: Call, text: str) -> None:
+    """`GET /v1/runs/{run_id}/stream`."""
+    asked = query.decode(call.scope["query_string"], StreamQuery)
+    after = _last_event_id(call, asked.after)
+    run = await runs.get(context.services, query.run_id(text))
+    if after > run.last_seq:
+        raise InvalidCursor(f"Run {run.id} has {run.last_seq} events; {after} is behind its end.", last_seq=run.last_seq)
+    with context.feeds.subscribe(run) as (feed, subscriber):
+        await send(context, call, context.feeds.follow(feed, subscriber, after), subscriber)
+
+
+async def follow_all(context: Context, call: Call, _: str) -> None:
+    """`GET /v1/stream`."""
+    query.decode(call.scope["query_string"], NoQuery)
+    with context.changes.subscribe() as listener:
+        await send(context, call, context.changes.follow(listener), listener)
+
+
+def _last_event_id(call: Call, after: int) -> int:
+    text = call.header(b"last-event-id")
+    if not text:
+        return after
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > query.MAX_ID:
+        raise InvalidCursor(f"The header Last-Event-ID is {text[:50]!r}; it has to be the `id:` of an event.")
+    return int(text)
+
+
+async def send(context: Context, call: Call, chunks: AsyncIterator[bytes], subscriber: Subscriber) -> None:
+    """Send chunks until they end, the client goes, the server stops, or the reader takes no byte for too long."""
+    if context.stopping.is_set():
+        raise Unavailable("The server is stopping; connect again shortly.")
+    await call.send({"type": "http.response.start", "status": 200, "headers": list(_HEAD)})
+    watch = asyncio.ensure_future(call.gone())
+    watch.add_done_callback(lambda _: subscriber.leave())
+    context.metrics.streams.inc()
+    try:
+        taken = await _push(context, call, _HELLO)
+        async with aclosing(chunks) as open_chunks:  # type: ignore[type-var]
+            async for chunk in open_chunks:
+                if not (taken := await _push(context, call, chunk)):
+                    break
+        if taken and not watch.done():
+            await call.send({"type": "http.response.body", "body": b""})
+    finally:
+        context.metrics.streams.dec()
+        watch.cancel()
+
+
+async def _push(context: Context, call: Call, chunk: bytes) -> bool:
+    """Send a chunk; False, with the connection cut, where the reader took no byte for `stall_s`."""
+    message = {"type": "http.response.body", "body": chunk, "more_body": True}
+    if not call.waiting_bytes():
+        await call.send(message)
+        return True
+    sending = asyncio.ensure_future(call.send(message))
+    waiting = call.waiting_bytes()
+    while True:
+        done, _ = await asyncio.wait({sending}, timeout=context.bounds.stall_s)
+        if done:
+            sending.result()
+            return True
+        if (now := call.waiting_bytes()) is None or waiting is None or now >= waiting:
+            call.abort()
+            sending.cancel()
+            await asyncio.wait({sending})
+            return False
+        waiting = now
+
+
+ROUTES = [
+    Raw(
+        "GET",
+        "/v1/runs/{run_id}/stream",
+        Scope.READ,
+        follow_run,
+        "Follow a run: every event behind a cursor as it comes, then `end` with the run",
+        query=StreamQuery,
+        answers={200: None},
+        answer_type=EVENT_STREAM,
+        header=("Last-Event-ID", "The `id:` of the last event that was received."),
+    ),
+    Raw(
+        "GET",
+        "/v1/stream",
+        Scope.READ,
+        follow_all,
+        "Hints about all runs: `run` with a changed run, `resync` where everything is to be read again",
+        query=NoQuery,
+        answers={200: None},
+        answer_type=EVENT_STREAM,
+    ),
+]

@@ -1,0 +1,76 @@
+"""From an assignment to a run directory whose shim the zygote was asked to fork."""
+
+import asyncio
+import time
+
+from agentrunner.agents.base import Backend, Command
+from agentrunner.domain.control import Assignment
+from agentrunner.domain.errors import BackendError, BackendMissing, BadOptions, WorkspaceError
+from agentrunner.domain.state import OnLost, Reason
+from agentrunner.process.adopt import RunDirectory, Spec
+from agentrunner.worker.host import Host
+from agentrunner.workspace import environment, files
+
+_REASONS: dict[type[BackendError], Reason] = {
+    BackendMissing: Reason.BACKEND_MISSING,
+    BadOptions: Reason.BAD_CONFIG,
+    WorkspaceError: Reason.WORKSPACE_ERROR,
+}
+
+
+def reason_of(error: BackendError) -> Reason:
+    """The reason with which a run ends that cannot be started."""
+    return _REASONS.get(type(error), Reason.BAD_CONFIG)
+
+
+async def launch(host: Host, assignment: Assignment, backend: Backend) -> RunDirectory:
+    """Write the next run directory of an attempt and ask for its shim. Raises BackendError.
+
+    Where the zygote does not answer, the directory is there all the same: the start gate decides what became of it.
+    """
+    spec = plan(host, assignment, backend)
+    directory = RunDirectory.create(host.runs, assignment.uid, spec)
+    try:
+        await asyncio.to_thread(host.zygote.spawn, directory)
+    except OSError:
+        pass
+    return directory
+
+
+def plan(host: Host, assignment: Assignment, backend: Backend) -> Spec:
+    """Everything the shim needs to know. Raises BackendError."""
+    asked = {name: str(value) for name, value in (assignment.options.get("env") or {}).items()}
+    own = {"AGENTRUNNER_RUN_ID": str(assignment.run_id), "AGENTRUNNER_ATTEMPT_NUMBER": str(assignment.attempt)}
+    env = environment.build(host.options.environment, host.options.pass_env, {**asked, **own}, assignment.secrets)
+    cwd = files.prepare(
+        host.options.state_dir / "workspaces", assignment.run_id, assignment.project_path, assignment.options.get("cwd")
+    )
+    command = backend.command(assignment, env, cwd)
+    return _spec(host, assignment, command, {**env, **command.env}, str(cwd))
+
+
+def _spec(host: Host, assignment: Assignment, command: Command, env: dict[str, str], cwd: str) -> Spec:
+    limits = assignment.limits
+    ends_alone = assignment.on_lost is not OnLost.WAIT
+    return Spec(
+        instance=host.instance_id,
+        uid=assignment.uid,
+        run=assignment.run_id,
+        attempt=assignment.attempt,
+        epoch=assignment.epoch,
+        argv=list(command.argv),
+        env=env,
+        cwd=cwd,
+        stdio=command.stdio,
+        stdin=command.stdin,
+        prompt=command.prompt,
+        secrets=environment.secret_values(env, assignment.secrets),
+        wall_s=limits.wall_s,
+        idle_s=limits.idle_s,
+        start_s=limits.start_s,
+        output_bytes=None if limits.output_mb is None else round(limits.output_mb * 1024 * 1024),
+        spool_cap_bytes=host.options.spool_cap_bytes,
+        grace_s=host.options.grace_s,
+        tree=host.options.tree,
+        deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + host.lease_s if ends_alone else None,
+    )
