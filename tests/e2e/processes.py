@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PROC = Path("/proc")
+_SHIM = ("shim ", "agentrunner-shi")
 
 
 class Process(NamedTuple):
@@ -18,6 +19,7 @@ class Process(NamedTuple):
     pid: int
     started: int
     parent: int
+    name: str
     command: str
 
     @property
@@ -31,9 +33,10 @@ class Process(NamedTuple):
         words = self.command.split()
         if "agentrunner.app" in words:
             return words[words.index("agentrunner.app") + 1]
-        if self.command.startswith("agentrunner-shim"):
+        # A shim is forked and not executed, so its command line may still be its zygote's.
+        if any(word.startswith(_SHIM) for word in (self.name, self.command)):
             return "shim"
-        if self.command.startswith("agentrunner-zygote") or any(word.endswith("zygote.py") for word in words):
+        if any(word.endswith("/zygote.py") for word in words):
             return "zygote"
         return "up" if "up" in words and "agentrunner" in self.command else "agent"
 
@@ -67,13 +70,12 @@ class Process(NamedTuple):
 def look(pid: int) -> Process | None:
     """The process with this pid, or None where there is none or only its zombie."""
     try:
-        stat = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        command = (_PROC / str(pid) / "cmdline").read_bytes()
+        name, _, rest = (_PROC / str(pid) / "stat").read_text().partition("(")[2].rpartition(") ")
+        command = (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    if stat[0] in "ZX":
-        return None
-    return Process(pid, int(stat[19]), int(stat[1]), command.replace(b"\0", b" ").decode("utf-8", "replace").strip())
+    stat = rest.split()
+    return None if stat[0] in "ZX" else Process(pid, int(stat[19]), int(stat[1]), name, command)
 
 
 def everything() -> Iterator[Process]:
@@ -83,18 +85,19 @@ def everything() -> Iterator[Process]:
             yield process
 
 
-def of_directory(data_dir: Path) -> list[Process]:
-    """Every process that has to do with a data directory: by command line, environment, directory or open file.
+def of_directory(data_dir: Path, *kinds: str) -> list[Process]:
+    """Every process (of some kinds) that has to do with a data directory: by what it was started with, or has open.
 
     This process itself and its ancestors are left out.
     """
     mine = _ancestors()
-    return [process for process in everything() if process.pid not in mine and _concerns(process, str(data_dir))]
+    candidates = [process for process in everything() if not kinds or process.kind in kinds]
+    return [process for process in candidates if process.pid not in mine and _concerns(process, str(data_dir))]
 
 
 def agents(data_dir: Path) -> list[Process]:
     """What agents of this data directory left or have running: everything but the product's own processes."""
-    return [process for process in of_directory(data_dir) if process.kind == "agent"]
+    return of_directory(data_dir, "agent")
 
 
 def children(parent: Process) -> list[Process]:

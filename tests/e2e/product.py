@@ -32,7 +32,7 @@ class Product:
             **given,
         }
         self._read_end, self._write_end = os.pipe()
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: dict[int, subprocess.Popen[bytes]] = {}
         self._client: httpx.Client | None = None
         self.log_path = data_dir / "test.log"
 
@@ -57,10 +57,14 @@ class Product:
                 pass_fds=descriptors,
                 start_new_session=True,
             )
-        self._started.append(started)
+        self._started[started.pid] = started
         process = look(started.pid)
         assert process is not None, self.log()
         return process
+
+    def wait_ended(self, process: Process, timeout: float | None = None) -> int:
+        """Wait for a process that was started here; answers its exit code, negative for a signal."""
+        return self._started[process.pid].wait(timeout)
 
     def log(self) -> str:
         """What the processes have printed, its end."""
@@ -79,7 +83,7 @@ class Product:
 
     def part(self, kind: str) -> Process | None:
         """The running server, worker or zygote of this data directory; None where there is none."""
-        return next((process for process in of_directory(self.data_dir) if process.kind == kind), None)
+        return next(iter(of_directory(self.data_dir, kind)), None)
 
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Wait until the server answers and a worker is online."""
@@ -181,7 +185,7 @@ class Product:
         if self._client is not None:
             self._client.close()
         os.close(self._write_end)
-        for started in self._started:
+        for started in self._started.values():
             started.kill()
             started.wait(10)
         os.close(self._read_end)

@@ -1,5 +1,7 @@
-"""The checks of `make check` find what they are for."""
+"""The checks of `make check` find what they are for, and the set-up says what it lacks."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,18 +86,17 @@ def test_budget_reports_nesting_and_lets_it_pass(repository: Path, blocks: str, 
     assert f"{deep} nested deeper than 3" in output
 
 
-def spelled(content: str, repository: Path) -> str:
+def spelled(content: str) -> str:
     """A text with the names in it that this file itself may not contain."""
-    return content.replace("^", "/").replace("REGISTRY", "pypi" + ".org").replace("HERE", str(repository))
+    return content.replace("^", "/").replace("REGISTRY", "pypi" + ".org")
 
 
 @pytest.mark.parametrize(
     ("file", "content"),
     [
         ("notes.md", "see ^root/notes"),
-        ("src/a.py", "PATH = '^home/ada/checkout/x'"),
+        ("src/a.py", "PATH = '^home/grace/checkout/x'"),
         ("src/a.py", "PATH = '^work/checkout'"),
-        ("src/a.py", "PATH = 'HERE/data'"),
         ("docs/install.md", "pip install -i https://REGISTRY/simple agentrunner"),
         ("console/package-lock.json", '{"resolved"  : "x"}'),
         ("requirements/run.txt", "--index-url https://mirror.example/simple"),
@@ -105,7 +106,7 @@ def test_tracked_finds_what_is_somebodys(repository: Path, file: str, content: s
     """Paths, registries and download addresses are found with file and line."""
     path = repository / file
     path.parent.mkdir(exist_ok=True)
-    path.write_text("\n" + spelled(content, repository) + "\n")
+    path.write_text("\n" + spelled(content) + "\n")
     code, output = run(repository, "tracked.py")
     assert code == 1
     assert output.startswith(f"{file}:2 names ")
@@ -113,18 +114,27 @@ def test_tracked_finds_what_is_somebodys(repository: Path, file: str, content: s
 
 @pytest.mark.parametrize(
     "content",
-    ["GET /runs/1/work/2", "src/work/x", "~/work/x", "/rooted/x", "/tmp/x", '{"resolved": 1}', "\0^root/x"],
+    [
+        "GET /runs/1/work/2",
+        "src/work/x",
+        "~/work/x",
+        "/rooted/x",
+        "^home/ada/x",
+        "/tmp/x",
+        '{"resolved": 1}',
+        "\0^root/x",
+    ],
 )
 def test_tracked_lets_ordinary_text_pass(repository: Path, content: str) -> None:
     """Routes, relative paths and binary files are nobody's machine."""
-    (repository / "src/a.txt").write_text(spelled(content, repository))
+    (repository / "src/a.txt").write_text(spelled(content))
     assert run(repository, "tracked.py")[0] == 0
 
 
 def test_ignored_files_are_not_looked_at(repository: Path) -> None:
     """What git ignores is not part of the repository."""
     (repository / ".gitignore").write_text("*.log\n")
-    (repository / "a.log").write_text(spelled("^root/x", repository))
+    (repository / "a.log").write_text(spelled("^root/x"))
     assert run(repository, "tracked.py")[0] == 0
 
 
@@ -144,3 +154,45 @@ def test_check_reports_each_check_and_what_failed(repository: Path) -> None:
     assert "docs/pages.md is not up to date" in output
     assert output.splitlines()[-1].startswith(f"check: {code} of 7 failed")
     assert code == list(verdicts.values()).count("FAILED")
+
+
+@pytest.mark.parametrize(
+    ("answers", "advice"),
+    [
+        (
+            "*version_info*) exit 1;; --version) echo Python 3.9.2;;",
+            "Python 3.11 or newer is needed, found Python 3.9.2.",
+        ),
+        ("*ensurepip*|*pip*) exit 1;; --version) echo Python 3.11.2;;", "apt-get install python3-venv"),
+    ],
+    ids=["too-old", "without-venv"],
+)
+def test_setup_says_what_is_missing(repository: Path, answers: str, advice: str) -> None:
+    """A machine that cannot make the environment is told what to install, and nothing half made stays behind."""
+    python = repository / "python"
+    python.write_text(f'#!/bin/sh\ncase "$*" in {answers} esac\n')
+    python.chmod(0o755)
+    for file in ("pyproject.toml", "requirements"):
+        (repository / file).symlink_to(ROOT / file)
+    done = subprocess.run(
+        ["tools/setup.sh"],
+        cwd=repository,
+        env=os.environ | {"PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert advice in done.stderr
+    assert not (repository / ".venv").exists()
+
+
+def test_the_pages_name_only_commands_that_exist() -> None:
+    """Whoever copies a `make` line from a page gets what it says."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        (page.name, target)
+        for page in ROOT.glob("*.md")
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)
+    }
+    assert [f"{page}: make {target}" for page, target in sorted(named) if target not in targets] == []

@@ -106,6 +106,7 @@ class Backend(Protocol):
     def command(self, assignment: Assignment, environment: Mapping[str, str], directory: Path) -> Command:
         """What to execute, on the worker; `environment` is what the agent will get, `directory` where it will work.
 
+        The worker has applied `options.env`, the secrets and `options.cwd` to them; a backend adds only its own.
         Raises BackendMissing where the program is not installed, BadOptions where the options do not fit.
         """
         ...

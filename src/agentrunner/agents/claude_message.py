@@ -103,11 +103,19 @@ class Result(msgspec.Struct):
     errors: list[str] = []
     api_error_status: int | None = None
     num_turns: Count = 0
-    duration_ms: Count = 0
+    duration_ms: float = 0.0
     total_cost_usd: Annotated[float, Meta(ge=0, le=1e12)] = 0.0
     model_usage: Annotated[dict[str, ModelUsage], Meta(max_length=16)] = msgspec.field(name="modelUsage", default={})
     permission_denials: list[Denial] = []
     terminal_reason: str | None = None
+
+
+class Conclusion(msgspec.Struct):
+    """The part of a `result` that the verdict hangs on, for one whose other fields have changed their shape."""
+
+    is_error: bool
+    result: Any = None
+    api_error_status: Any = None
 
 
 def whole_characters(data: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from agentrunner.agents.claude_failure import Failure, reason_of
-from agentrunner.agents.claude_message import ApiRetry, Denial, Init, Kind, Result, Spoken, whole_characters
+from agentrunner.agents.claude_message import ApiRetry, Conclusion, Denial, Init, Kind, Result, Spoken, whole_characters
 from agentrunner.domain.event import EventType, Level
 from agentrunner.domain.run import Usage
 from agentrunner.domain.state import REASONS, Reason
@@ -65,7 +65,13 @@ def understand(memory: Memory, data: bytes) -> list[Made]:
     if name not in _MESSAGES:
         raise ValueError(f"unknown message {name}")
     shape, read = _MESSAGES[name]
-    return list(read(memory, msgspec.json.decode(data, type=shape)))
+    try:
+        message = msgspec.json.decode(data, type=shape)
+    except msgspec.ValidationError:
+        if kind.type == "result":
+            _conclude(memory, msgspec.json.decode(data, type=Conclusion))
+        raise
+    return list(read(memory, message))
 
 
 def _decodable(data: bytes) -> bytes:
@@ -147,8 +153,16 @@ def _finish(memory: Memory, result: Result) -> Iterator[Made]:
     memory.finished = Finished(is_error=result.is_error, reason=reason, text=text[:MAX_NOTE] if result.is_error else "")
     memory.failure = None
     yield from _account(memory, result)
-    finished = {"stop": _stop(result, reason), "turns": result.num_turns, "duration_ms": result.duration_ms}
+    finished = {"stop": _stop(result, reason), "turns": result.num_turns, "duration_ms": round(result.duration_ms)}
     yield EventType.TURN_FINISHED, finished, "info"
+
+
+def _conclude(memory: Memory, conclusion: Conclusion) -> None:
+    """Remember how it ended although the message as a whole is not understood."""
+    text = conclusion.result if isinstance(conclusion.result, str) else ""
+    status = conclusion.api_error_status if isinstance(conclusion.api_error_status, int) else None
+    reason = reason_of(Failure(text, status)) if conclusion.is_error else None
+    memory.finished = Finished(is_error=conclusion.is_error, reason=reason, text=text[:MAX_NOTE] if reason else "")
 
 
 def _kind(memory: Memory, text: str) -> str | None:

@@ -76,18 +76,22 @@ def spawn(count: int = 1, double_fork: bool = False, **life: "Any") -> None:
         ready, announced = os.pipe()
         if os.fork() == 0:
             os.close(ready)
-            try:
-                if double_fork and os.fork():
-                    os._exit(0)
-                _live(announced, **life)
-            finally:
-                os._exit(1)
+            _become_child(announced, double_fork, life)
         os.close(announced)
         if double_fork:
             os.wait()
         # End of file says that the child has announced itself, or died trying.
         os.read(ready, 1)
         os.close(ready)
+
+
+def _become_child(announced: int, double_fork: bool, life: "dict[str, Any]") -> None:
+    try:
+        if double_fork and os.fork():
+            os._exit(0)
+        _live(announced, **life)
+    finally:
+        os._exit(1)
 
 
 def _live(announced: int, **life: "Any") -> None:

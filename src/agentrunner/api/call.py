@@ -55,7 +55,9 @@ class Call:
         self._receive = receive
         self._send = send
         self._received = 0
-        self._body_ended = self.headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in self.headers
+        self._body_ended = (
+            self.headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in self.headers
+        )
         self._deadline: float | None = None
 
     def header(self, name: bytes) -> str | None:
@@ -148,7 +150,9 @@ class Call:
             return
         known = errors.translate(error, f"{self.method} {self.path[:200]}")
         if known.status >= 500 and not isinstance(error, AgentRunnerError):
-            errors.log.error("request failed", request_id=self.request_id, path=self.path[:500], exc_info=error)
+            errors.log.error(
+                "request failed", request_id=self.request_id, path=self.path[:500], exception=errors.trace(error)
+            )
         if self.status:
             self.abort()
             return

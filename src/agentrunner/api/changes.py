@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from agentrunner.api.asgi import Bounds
+from agentrunner.api.errors import trace
 from agentrunner.api.feed import HEARTBEAT, Subscriber, frame
 from agentrunner.domain.run import Run, RunView, view
 from agentrunner.engine.services import Services
@@ -94,7 +95,7 @@ class Changes:
         try:
             return b"".join(map(hint, await self._services.db.read(runs.by_ids, ids)))
         except Exception as error:
-            log.error("hints failed", exc_info=error)
+            log.error("hints failed", exception=trace(error))
             return RESYNC
 
     @contextmanager

@@ -7,7 +7,7 @@ from agentrunner.api.asgi import Bounds
 from agentrunner.api.auth import Tokens
 from agentrunner.api.changes import Changes
 from agentrunner.api.feed import Feeds
-from agentrunner.api.metrics import Metrics
+from agentrunner.api.figures import Figures
 from agentrunner.engine.services import Services
 
 
@@ -18,7 +18,7 @@ class Context:
     services: Services
     bounds: Bounds
     tokens: Tokens
-    metrics: Metrics
+    figures: Figures
     feeds: Feeds
     changes: Changes
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-
 from agentrunner.api.call import Call, Gone
 from agentrunner.api.context import Context
 from agentrunner.api.routes import Raw
@@ -37,7 +36,7 @@ async def record(context: Context, call: Call, _: str) -> None:
     request = await call.decoded(RecordRequest, RECORD_BYTES)
     answer = await events.record(context.services, request)
     if stored := sum(len(part.events) for part in request.parts):
-        context.metrics.events.labels("record").inc(stored)
+        context.figures.events.labels("record").inc(stored)
     await call.json(answer)
 
 

@@ -5,6 +5,7 @@ never shown.
 """
 
 import re
+import traceback
 from typing import Any
 
 import msgspec
@@ -29,7 +30,7 @@ log = structlog.get_logger("agentrunner.api")
 CONTENT_TYPE = b"application/problem+json"
 TOO_DEEP = "The JSON is nested too deeply; a few hundred levels are the most that is taken."
 NOT_UTF8 = "The body is not valid UTF-8; encode it as UTF-8."
-_PATH = re.compile(r"(?s)^(.*) - at `(?:key in )?\$\.?(?:data\b\.?)?(.*?)`$")
+_PATH = re.compile(r"(?s)^(.*) - at (?:`key` in )?`\$\.?(?:data\b\.?)?(.*?)`$")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +112,11 @@ def document(error: AgentRunnerError, request_id: str) -> bytes:
         "request_id": request_id,
     }
     return msgspec.json.encode(problem, order=None)
+
+
+def trace(error: BaseException) -> str:
+    """The traceback as text. Given to a log as an exception it might be shown with variables, and those hold tokens."""
+    return "".join(traceback.format_exception(error))
 
 
 def headers(error: AgentRunnerError) -> list[tuple[bytes, bytes]]:

@@ -13,7 +13,7 @@ from agentrunner.api.context import Context
 from agentrunner.api.routes import Raw
 from agentrunner.domain.errors import InvalidField, UnsupportedMediaType
 from agentrunner.domain.event import EventView, NewEvent, view
-from agentrunner.domain.instant import parse_rfc3339
+from agentrunner.domain.instant import MAX_INSTANT, parse_rfc3339
 from agentrunner.domain.token import Scope
 from agentrunner.engine import events
 
@@ -21,11 +21,10 @@ MOST_EVENTS = 10_000
 BODY_BYTES = 8 * 1024 * 1024
 PAGE_BYTES = 4 * 1024 * 1024
 _READ = 100
-_LAST_INSTANT = 253_402_300_799_999
 
 Seq = Annotated[int, Meta(ge=0, le=query.MAX_ID)]
 After = Annotated[int, Meta(ge=0, le=query.MAX_ID, description="The `seq` behind which to begin.")]
-Instant = Annotated[int, Meta(ge=0, le=_LAST_INSTANT, description="Milliseconds since 1970 UTC.")]
+Instant = Annotated[int, Meta(ge=0, le=MAX_INSTANT, description="Milliseconds since 1970 UTC.")]
 _NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
 _encoder = msgspec.json.Encoder()
 
@@ -75,7 +74,7 @@ async def ingest(context: Context, call: Call, text: str) -> None:
     query.check(call.scope["query_string"], (), ())
     reported = await _reported(call)
     done = await events.ingest(context.services, run_id, reported)
-    context.metrics.events.labels("report").inc(done.accepted)
+    context.figures.events.labels("report").inc(done.accepted)
     await call.json(Ingested(accepted=done.accepted, duplicates=done.duplicates, last_seq=done.last_seq), 201)
 
 
@@ -124,7 +123,7 @@ def _with_instant(event: ReportedEvent) -> NewEvent:
         ms = parse_rfc3339(str(event.ts))
     except (ValueError, OverflowError) as error:
         raise InvalidField(f"`ts`: {event.ts!r} is neither RFC 3339 nor milliseconds since 1970.") from error
-    if not 0 <= ms <= _LAST_INSTANT:
+    if not 0 <= ms <= MAX_INSTANT:
         raise InvalidField(f"`ts`: {event.ts!r} is not between the years 1970 and 9999.")
     return msgspec.structs.replace(event, ts=ms)
 

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from agentrunner.api.asgi import Bounds
+from agentrunner.api.errors import trace
 from agentrunner.domain.event import Event, view
 from agentrunner.domain.run import Run
 from agentrunner.domain.run import view as run_view
@@ -93,7 +94,8 @@ class Feed:
 
     async def _fill(self) -> None:
         try:
-            async with aclosing(events.follow(self._services, self.run.id, self._last)) as batches:
+            batches = events.follow(self._services, self.run.id, self._last)
+            async with aclosing(batches):  # type: ignore[type-var]
                 async for batch, run in batches:
                     self._add(batch)
                     self.run = run
@@ -105,7 +107,7 @@ class Feed:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            log.error("feed failed", run=self.run.id, exc_info=error)
+            log.error("feed failed", run=self.run.id, exception=trace(error))
             self.failed = True
             self._wake()
 

@@ -34,7 +34,7 @@ def check(query_string: bytes, known: Collection[str], lists: Collection[str]) -
     seen: set[str] = set()
     for name, _ in pairs(query_string):
         if name not in known:
-            raise InvalidField(f"`{name[:100]}` is not a parameter of this address{_nearest(name, known)}.")
+            raise InvalidField(f"`{name[:100]}` is not a parameter of this address; {_nearest(name, known)}")
         if name in seen and name not in lists:
             raise InvalidField(f"`{name}` is given twice; give it once.")
         seen.add(name)
@@ -42,8 +42,8 @@ def check(query_string: bytes, known: Collection[str], lists: Collection[str]) -
 
 def _nearest(name: str, known: Collection[str]) -> str:
     if found := difflib.get_close_matches(name, known, n=1):
-        return f"; did you mean `{found[0]}`?"
-    return f"; it takes {', '.join(f'`{each}`' for each in sorted(known))}" if known else "; it takes none"
+        return f"did you mean `{found[0]}`?"
+    return f"it takes {', '.join(f'`{each}`' for each in sorted(known))}." if known else "it takes none."
 
 
 def decode(query_string: bytes, kind: type[T]) -> T:
@@ -78,8 +78,8 @@ def position(noun: str, text: str | None) -> int | None:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
     except ValueError as error:
         raise InvalidCursor from error
-    name, _, digits = decoded.partition(":")
-    if name != noun or not digits.isascii() or not digits.isdigit() or len(digits) > 19 or int(digits) > MAX_ID:
+    digits = decoded.removeprefix(f"{noun}:")
+    if not digits.isdigit() or len(digits) > 19 or int(digits) > MAX_ID or cursor(noun, int(digits)) != text:
         raise InvalidCursor
     return int(digits)
 

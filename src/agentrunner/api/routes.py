@@ -5,16 +5,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, SkipValidation
 
 from agentrunner.api.call import Call
 from agentrunner.api.context import Context
 from agentrunner.api.query import MAX_ID
 from agentrunner.domain.token import Scope
 
-Given = Annotated[Context, Dependency(skip_validation=True)]
+Given = NamedDependency[SkipValidation[Context]]
 """How a framework route is given the context."""
-RunId = Annotated[int, Parameter(ge=1, le=MAX_ID, description="The id of a run.")]
+RunId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The id of a run.")]
 
 
 @dataclass(frozen=True, slots=True)

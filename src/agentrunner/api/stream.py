@@ -37,7 +37,9 @@ async def follow_run(context: Context, call: Call, text: str) -> None:
     after = _last_event_id(call, asked.after)
     run = await runs.get(context.services, query.run_id(text))
     if after > run.last_seq:
-        raise InvalidCursor(f"Run {run.id} has {run.last_seq} events; {after} is behind its end.", last_seq=run.last_seq)
+        raise InvalidCursor(
+            f"Run {run.id} has {run.last_seq} events; {after} is behind its end.", last_seq=run.last_seq
+        )
     with context.feeds.subscribe(run) as (feed, subscriber):
         await send(context, call, context.feeds.follow(feed, subscriber, after), subscriber)
 
@@ -65,7 +67,7 @@ async def send(context: Context, call: Call, chunks: AsyncIterator[bytes], subsc
     await call.send({"type": "http.response.start", "status": 200, "headers": list(_HEAD)})
     watch = asyncio.ensure_future(call.gone())
     watch.add_done_callback(lambda _: subscriber.leave())
-    context.metrics.streams.inc()
+    context.figures.streams.inc()
     try:
         taken = await _push(context, call, _HELLO)
         async with aclosing(chunks) as open_chunks:  # type: ignore[type-var]
@@ -75,7 +77,7 @@ async def send(context: Context, call: Call, chunks: AsyncIterator[bytes], subsc
         if taken and not watch.done():
             await call.send({"type": "http.response.body", "body": b""})
     finally:
-        context.metrics.streams.dec()
+        context.figures.streams.dec()
         watch.cancel()
 
 

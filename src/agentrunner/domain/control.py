@@ -47,12 +47,16 @@ class Offsets(msgspec.Struct, frozen=True, kw_only=True):
     journal: int = 0
 
 
-class States(msgspec.Struct, frozen=True, kw_only=True):
-    """The parser state stored with each stream's offset; None where nothing is stored yet."""
+NULL = msgspec.Raw(b"null")
+"""No state. It is the JSON value itself: a field of type `Raw | None` would decode nothing but null."""
 
-    out: msgspec.Raw | None = None
-    err: msgspec.Raw | None = None
-    journal: msgspec.Raw | None = None
+
+class States(msgspec.Struct, frozen=True, kw_only=True):
+    """The parser state stored with each stream's offset; NULL where nothing is stored yet."""
+
+    out: msgspec.Raw = NULL
+    err: msgspec.Raw = NULL
+    journal: msgspec.Raw = NULL
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,11 +155,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     start: int = msgspec.field(name="from")
     end: int = msgspec.field(name="to")
     events: list[NewEvent] = []
-    state: msgspec.Raw | None = None
+    state: msgspec.Raw = NULL
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended, said by the worker and its backend; accepted only when `sizes` are the stored offsets."""
+    """How an attempt ended, said by the worker and its backend; accepted only when `sizes` are the stored offsets.
+
+    `final`: no policy tries again, for the agent may live on where this worker cannot reach it.
+    """
 
     status: Status
     reason: Reason | None = None
@@ -164,6 +171,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     message: Annotated[str, Meta(max_length=10_000)] | None = None
     sizes: Offsets
     details: dict[str, Any] = {}
+    final: bool = False
 
 
 class RecordRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 from agentrunner.domain.errors import InvalidTransition
 from agentrunner.domain.event import EventType, NewEvent, new_event
 from agentrunner.domain.run import Run
-from agentrunner.domain.state import ACTIVE, Cause, Status, next_status
+from agentrunner.domain.state import ACTIVE, Cause, Phase, Status, next_status
 from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, run_topic
 from agentrunner.store import events, runs, stats
 from agentrunner.store.base import Tx
@@ -30,6 +30,10 @@ class Change:
     def set(self, **fields: Any) -> None:
         """Change fields other than the status."""
         self.run = msgspec.structs.replace(self.run, **fields)
+
+    def enter(self, phase: Phase | None) -> None:
+        """Be in another phase from now, or in none."""
+        self.set(phase=phase, phase_since=None if phase is None else self.now)
 
     def emit(self, event: NewEvent, *, late: bool = False, attempt: int | None = None) -> None:
         """Append an event; `attempt` is the run's current one unless said."""

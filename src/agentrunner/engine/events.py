@@ -10,7 +10,7 @@ from agentrunner.domain.errors import InvalidField, InvalidRequest, OffsetMismat
 from agentrunner.domain.event import Event, EventType, NewEvent, new_event
 from agentrunner.domain.retry import delay_before_next
 from agentrunner.domain.run import Run, Usage
-from agentrunner.domain.state import REASONS, Cause, Desired, Phase, Reason, Status
+from agentrunner.domain.state import REASONS, Cause, Desired, OnLost, Phase, Reason, Status
 from agentrunner.engine.change import Change, terminal_event
 from agentrunner.engine.runs import EXTERNAL, ended, find, locked
 from agentrunner.engine.schedule import requeue
@@ -44,7 +44,7 @@ def _check(request: RecordRequest) -> None:
             raise InvalidField(f"`parts`: {part.stream} goes from {part.start} to {part.end}.")
         if part.end == part.start and part.events and request.outcome is None:
             raise InvalidField("`parts`: events without bytes are taken only together with `outcome`.")
-        if part.state is not None and len(bytes(part.state)) > MAX_STATE_BYTES:
+        if len(bytes(part.state)) > MAX_STATE_BYTES:
             raise InvalidField(f"`parts`: the state of {part.stream} is larger than {MAX_STATE_BYTES} bytes.")
         for event in part.events:
             is_fact = event.type in _FACTS
@@ -111,7 +111,7 @@ async def _store_parts(tx: Tx, change: Change, attempt: Attempt, request: Record
 async def _apply(tx: Tx, change: Change, part: Part) -> None:
     """The events of one part, and what they change."""
     if part.stream != "journal" and part.events and change.run.phase is Phase.STARTING:
-        change.set(phase=Phase.WORKING, phase_since=change.now)
+        change.enter(Phase.WORKING)
     for event in part.events:
         if event.type in _FACTS:
             await _FACTS[event.type](tx, change, event)
@@ -133,13 +133,13 @@ async def _started(tx: Tx, change: Change, event: NewEvent) -> None:
     await attempts.start(tx, run.id, run.attempt, change.now, event.payload)
     change.set(started_at=run.started_at or change.now)
     if run.phase is Phase.PREPARING:
-        change.set(phase=Phase.STARTING, phase_since=change.now)
+        change.enter(Phase.STARTING)
 
 
 async def _paused(tx: Tx, change: Change, event: NewEvent) -> None:
     if change.run.status is Status.RUNNING:
-        phase = Phase.STOPPING if change.run.desired is Desired.STOP else None
-        change.move(Cause.PAUSED, event, phase=phase, phase_since=change.now)
+        change.move(Cause.PAUSED, event)
+        change.enter(Phase.STOPPING if change.run.desired is Desired.STOP else None)
     else:
         change.emit(event)
     _note_answer(change, event)
@@ -147,8 +147,8 @@ async def _paused(tx: Tx, change: Change, event: NewEvent) -> None:
 
 async def _resumed(tx: Tx, change: Change, event: NewEvent) -> None:
     if change.run.status is Status.PAUSED:
-        stopping = change.run.desired is Desired.STOP
-        change.move(Cause.RESUMED, event, phase=Phase.STOPPING if stopping else Phase.WORKING, phase_since=change.now)
+        change.move(Cause.RESUMED, event)
+        change.enter(Phase.STOPPING if change.run.desired is Desired.STOP else Phase.WORKING)
     else:
         change.emit(event)
     _note_answer(change, event)
@@ -211,14 +211,23 @@ async def _finish(tx: Tx, change: Change, attempt: Attempt, outcome: Outcome) ->
         raise InvalidField("`outcome` needs a terminal status, and a reason where it is FAILED.")
     await attempts.end(tx, run.id, attempt.number, change.now, (outcome.status, outcome.reason, outcome.exit_code))
     payload = _outcome_payload(change, attempt, outcome)
-    delay = delay_before_next(run.retry, run.attempt, outcome.reason) if cause is Cause.FAILED else None  # type: ignore[arg-type]
-    if delay is not None and run.desired is not Desired.STOP:
+    delay = _delay_before_next(run, outcome)
+    if delay is not None:
         event = new_event(EventType.RUN_RETRIED, {**payload, "next_attempt": run.attempt + 1, "delay_s": delay})
         requeue(change, event, delay)
         return
     fields = ended(change.now, outcome.reason, outcome.message)
     event = terminal_event(cause, run, **payload)
     change.move(cause, event, exit_code=outcome.exit_code, signal=outcome.signal, answered=run.revision, **fields)
+
+
+def _delay_before_next(run: Run, outcome: Outcome) -> float | None:
+    """Seconds until the next attempt, None where this end is the run's."""
+    if outcome.status is not Status.FAILED or outcome.reason is None or outcome.final or run.desired is Desired.STOP:
+        return None
+    if outcome.reason is Reason.WORKER_LOST and run.on_lost is OnLost.RETRY:
+        return 0.0
+    return delay_before_next(run.retry, run.attempt, outcome.reason)
 
 
 def _outcome_payload(change: Change, attempt: Attempt, outcome: Outcome) -> dict[str, Any]:

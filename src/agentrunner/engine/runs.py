@@ -270,7 +270,7 @@ async def _stop(tx: Tx, run_id: int, now: int) -> Wished:
     else:
         change.emit(new_event(EventType.RUN_STOP_REQUESTED))
         if run.phase is not Phase.UNREACHABLE:
-            change.set(phase=Phase.STOPPING, phase_since=now)
+            change.enter(Phase.STOPPING)
     return await _wish(tx, change)
 
 

@@ -105,7 +105,7 @@ async def _reach(tx: Tx, change: Change) -> None:
         return
     attempt = await attempts.get(tx, change.run.id, change.run.attempt)
     started = attempt is not None and attempt.started_at is not None
-    change.set(phase=phase_of(change.run, started), phase_since=change.now)
+    change.enter(phase_of(change.run, started))
 
 
 def phase_of(run: Run, started: bool) -> Phase | None:

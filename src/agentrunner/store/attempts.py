@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from agentrunner.domain.control import Offsets, States
+from agentrunner.domain.control import NULL, Offsets, States
 from agentrunner.domain.state import STREAMS, StreamName
 from agentrunner.store.base import Row, Tx
 
@@ -83,10 +83,10 @@ def _attempt(row: Row) -> Attempt:
     )
 
 
-def _raw(row: Row, stream: StreamName) -> msgspec.Raw | None:
+def _raw(row: Row, stream: StreamName) -> msgspec.Raw:
     value = row[f"{stream}_state"]
-    return None if value is None else msgspec.Raw(value.encode())
+    return NULL if value is None else msgspec.Raw(value.encode())
 
 
-def _text(raw: msgspec.Raw | None) -> str | None:
-    return None if raw is None else bytes(raw).decode()
+def _text(raw: msgspec.Raw) -> str | None:
+    return None if raw == NULL else bytes(raw).decode()

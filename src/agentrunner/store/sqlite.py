@@ -2,245 +2,191 @@
 
 import asyncio
 import os
-import queue
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from agentrunner.domain.errors import ConfigurationError, QueryTimeout, Unavailable
 from agentrunner.store import migrate
-from agentrunner.store.base import Dialect, Function, P, Row
+from agentrunner.store.base import Function, P
+from agentrunner.store.sqlite_tx import BUSY_S, SqliteReader, connect
+from agentrunner.store.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
-DIALECT = Dialect(name="sqlite", lock_row="", claim_lock=None)
-_GROUP = 1000
-_GROUP_S = 0.005
-_SEARCH_S = 5.0
 
-
-class SqliteTx:
-    """One transaction on one connection; nothing in it suspends."""
-
-    dialect = DIALECT
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self.topics: dict[str, None] = {}
-
-    async def one(self, sql: str, *args: Any) -> Row | None:
-        """The first row, or None."""
-        cursor = self._connection.execute(sql, args)
-        row = cursor.fetchone()
-        cursor.close()
-        return cast(Row | None, row)
-
-    async def all(self, sql: str, *args: Any) -> Sequence[Row]:
-        """Every row."""
-        return cast(Sequence[Row], self._connection.execute(sql, args).fetchall())
-
-    async def run(self, sql: str, *args: Any) -> int:
-        """Execute; answers how many rows were changed."""
-        return self._connection.execute(sql, args).rowcount
-
-    async def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Execute once per row of arguments."""
-        self._connection.executemany(sql, rows)
-
-    def after_commit(self, topic: str) -> None:
-        """Wake the listeners of `topic` once this is committed."""
-        self.topics[topic] = None
-
-
-class _Waiter:
-    __slots__ = ("error", "future", "result", "start", "topics")
-
-    def __init__(self, start: Callable[[SqliteTx], Coroutine[Any, Any, Any]], future: asyncio.Future[Any]) -> None:
-        self.start = start
-        self.future = future
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.topics: dict[str, None] = {}
-
-
-def drive(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run an engine function to its end at once. Raises RuntimeError where it suspends."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return cast(T, stop.value)
-    coroutine.close()
-    raise RuntimeError("an engine function awaited something other than its transaction")
+SEARCH_S = 5.0
+_SEARCHERS = 2
+_READ_S = 2.0
+_CACHE_KIB = 32 * 1024
+_CHECKPOINT_PAGES = 1000
+_WAL_BYTES = 64 * 1024 * 1024
+_TRUNCATION_MS = 250
+_SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL"}
 
 
 class SqliteDatabase:
-    """A database in one file. `durability`: full, or normal (a power cut may lose the last commits)."""
+    """A database in one file, 0600. `durability`: full, or normal (a power cut may lose the last commits).
 
-    def __init__(self, path: Path, durability: str = "full") -> None:
+    `migrations` is a directory of migrations instead of the package's. Whoever opens it sees to it that no other server
+    does: the database does not lock itself against one.
+    """
+
+    def __init__(
+        self, path: Path, durability: str = "full", *, search_s: float = SEARCH_S, migrations: Path | None = None
+    ) -> None:
+        if durability not in _SYNCHRONOUS:
+            raise ConfigurationError(f"durability is {durability!r}; it can be {' or '.join(_SYNCHRONOUS)}.")
         self._path = path
-        self._synchronous = {"full": "FULL", "normal": "NORMAL"}[durability]
-        self._queue: queue.SimpleQueue[_Waiter | None] = queue.SimpleQueue()
+        self._wal = path.with_name(path.name + "-wal")
+        self._synchronous = _SYNCHRONOUS[durability]
+        self._search_s = search_s
+        self._migrations = migrations
         self._listeners: list[Callable[[str], None]] = []
-        self._thread: threading.Thread | None = None
-        self._reader: sqlite3.Connection | None = None
-        self._searches: ThreadPoolExecutor | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lifecycle = asyncio.Lock()
+        self._writer: SqliteWriter | None = None
+        self._reader: SqliteReader | None = None
+        self._searchers: list[SqliteReader] = []
+        self._idle: asyncio.Queue[SqliteReader] = asyncio.Queue()
+        self._threads: ThreadPoolExecutor
+        self._next_truncation = _WAL_BYTES
 
     async def start(self) -> None:
         """Open and migrate. Raises ConfigurationError."""
-        if self._thread is not None:
-            return
-        self._loop = asyncio.get_running_loop()
-        connection = await asyncio.to_thread(self._open_writer)
-        self._reader = self._open(read_only=True)
-        self._searches = ThreadPoolExecutor(2, thread_name_prefix="search")
-        self._thread = threading.Thread(target=self._write_loop, args=(connection,), name="writer", daemon=True)
-        self._thread.start()
-
-    def _open_writer(self) -> sqlite3.Connection:
-        try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            connection = self._open(read_only=False)
-            migrate.sqlite(connection)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError(f"{self._path} cannot be opened: {error}.") from error
-        return connection
-
-    def _open(self, read_only: bool) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5.0
-        )
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        if read_only:
-            connection.execute("PRAGMA query_only = ON")
-        return connection
+        async with self._lifecycle:
+            if self._writer is not None:
+                return
+            writer = SqliteWriter(self._prepare, self._tidy, self._publish)
+            await writer.start()
+            try:
+                self._open_readers()
+            except sqlite3.Error as error:
+                await writer.stop()
+                raise ConfigurationError(f"The database {self._path} cannot be read: {error}.") from error
+            self._writer = writer
 
     async def stop(self) -> None:
-        """Finish what was accepted, then close."""
-        if self._thread is None:
-            return
-        self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._thread = None
-        if self._searches is not None:
-            self._searches.shutdown()
-        if self._reader is not None:
-            self._reader.close()
+        """Finish what was accepted, end the searches, then close."""
+        async with self._lifecycle:
+            if self._writer is None:
+                return
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+            for searcher in self._searchers:
+                searcher.interrupt()
+            while self._searchers:
+                searcher = await self._idle.get()
+                searcher.close()
+                self._searchers.remove(searcher)
+            self._threads.shutdown(wait=False)
+            # The writer is the last to close, which is when SQLite empties the WAL into the database.
+            await self._writer.stop()
+            self._writer = None
 
     async def write(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` in a transaction and return once it is durable."""
-        if self._thread is None or self._loop is None:
-            raise Unavailable("The database is closed.")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Waiter(lambda tx: cast(Any, function(tx, *args, **kwargs)), future))
-        return await future
+        if self._writer is None:
+            raise _closed()
+        return cast(T, await self._writer.write(function, args, kwargs))
 
     async def read(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` on one snapshot, on the loop."""
         if self._reader is None:
-            raise Unavailable("The database is closed.")
-        return _read(self._reader, lambda tx: cast(Any, function(tx, *args, **kwargs)))
+            raise _closed()
+        return self._reader.read(_READ_S, function, args, kwargs)
 
     async def search(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `function` off the loop with a time limit."""
-        if self._searches is None:
-            raise Unavailable("The database is closed.")
+        """Run `function` off the loop with a time limit, which holds for waiting for a thread too."""
+        searcher = await self._idle_searcher()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._searches, self._search, lambda tx: cast(Any, function(tx, *args, **kwargs))
-        )
-
-    def _search(self, start: Callable[[SqliteTx], Coroutine[Any, Any, T]]) -> T:
-        connection = self._open(read_only=True)
-        deadline = time.monotonic() + _SEARCH_S
-        connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        job: Future[T] = self._threads.submit(searcher.read, self._search_s, function, args, kwargs)
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._idle.put_nowait, searcher))
         try:
-            return _read(connection, start)
-        except sqlite3.OperationalError as error:
-            if "interrupted" in str(error):
-                raise QueryTimeout from error
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            searcher.interrupt()
             raise
-        finally:
-            connection.close()
 
     def listen(self, callback: Callable[[str], None]) -> None:
         """Call `callback(topic)` on the loop for each committed topic."""
         self._listeners.append(callback)
 
-    def _write_loop(self, connection: sqlite3.Connection) -> None:
-        while True:
-            first = self._queue.get()
-            if first is None:
-                break
-            group, closing = self._collect(first)
-            self._commit(connection, group)
-            assert self._loop is not None
-            self._loop.call_soon_threadsafe(self._resolve, group)
-            if closing:
-                break
-        connection.close()
-
-    def _collect(self, first: _Waiter) -> tuple[list[_Waiter], bool]:
-        group = [first]
-        deadline = time.monotonic() + _GROUP_S
-        while len(group) < _GROUP and time.monotonic() < deadline:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if item is None:
-                return group, True
-            group.append(item)
-        return group, False
-
-    def _commit(self, connection: sqlite3.Connection, group: list[_Waiter]) -> None:
+    async def _idle_searcher(self) -> SqliteReader:
+        if self._reader is None:
+            raise _closed()
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for waiter in group:
-                self._execute(connection, waiter)
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            failure = Unavailable(f"The database cannot be written: {error}.")
-            for waiter in group:
-                waiter.error, waiter.topics = failure, {}
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            async with asyncio.timeout(self._search_s):
+                searcher = await self._idle.get()
+        except TimeoutError as error:
+            raise QueryTimeout("Other searches take all the time there is; try again shortly.") from error
+        if self._reader is None:
+            self._idle.put_nowait(searcher)
+            raise _closed()
+        return searcher
 
-    def _execute(self, connection: sqlite3.Connection, waiter: _Waiter) -> None:
-        tx = SqliteTx(connection)
-        connection.execute("SAVEPOINT s")
-        try:
-            waiter.result = drive(waiter.start(tx))
-            connection.execute("RELEASE s")
-            waiter.topics = tx.topics
-        except Exception as error:
-            waiter.error = error
-            if not connection.in_transaction:
-                raise sqlite3.OperationalError(str(error)) from error
-            connection.execute("ROLLBACK TO s")
-            connection.execute("RELEASE s")
+    def _open_readers(self) -> None:
+        readers = [SqliteReader(self._path) for _ in range(1 + _SEARCHERS)]
+        self._reader, *self._searchers = readers
+        self._threads = ThreadPoolExecutor(_SEARCHERS, thread_name_prefix="sqlite-search")
+        self._idle = asyncio.Queue()
+        for searcher in self._searchers:
+            self._idle.put_nowait(searcher)
 
-    def _resolve(self, group: list[_Waiter]) -> None:
-        for waiter in group:
-            if not waiter.future.done():
-                if waiter.error is not None:
-                    waiter.future.set_exception(waiter.error)
-                else:
-                    waiter.future.set_result(waiter.result)
-        for topic in {topic: None for waiter in group for topic in waiter.topics}:
+    def _publish(self, topics: Iterable[str]) -> None:
+        for topic in topics:
             for listener in self._listeners:
                 listener(topic)
 
+    def _prepare(self) -> sqlite3.Connection:
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.fchmod(descriptor, 0o600)
+            os.close(descriptor)
+            connection = connect(self._path, writable=True)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(
+                f"The database {self._path} cannot be opened ({error}); see that its directory exists, has room and "
+                "is this user's."
+            ) from error
+        try:
+            self._configure(connection)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._refusal(error) from error
+            raise
+        return connection
 
-def _read(connection: sqlite3.Connection, start: Callable[[SqliteTx], Coroutine[Any, Any, T]]) -> T:
-    connection.execute("BEGIN")
-    try:
-        return drive(start(SqliteTx(connection)))
-    finally:
-        connection.execute("ROLLBACK")
+    def _configure(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        migrate.sqlite(connection, self._migrations)
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    def _refusal(self, error: sqlite3.Error) -> ConfigurationError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            return ConfigurationError(f"{self._path} is not a database; move it away or choose another data directory.")
+        if code == sqlite3.SQLITE_BUSY:
+            return ConfigurationError(f"Another program holds the database {self._path}; end it first.")
+        if code == sqlite3.SQLITE_CORRUPT:
+            return ConfigurationError(f"The database {self._path} is damaged ({error}); restore a backup.")
+        return ConfigurationError(f"The database {self._path} cannot be used: {error}.")
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        """Bound the WAL under readers that overlap without end, where SQLite's own checkpoints never reset it."""
+        if os.stat(self._wal).st_size < self._next_truncation:
+            return
+        connection.execute(f"PRAGMA busy_timeout = {_TRUNCATION_MS}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
+        # Where a reader was in the way, let the WAL grow before trying, and waiting for the reader, again.
+        self._next_truncation = os.stat(self._wal).st_size + _WAL_BYTES
+
+
+def _closed() -> Unavailable:
+    return Unavailable("The database is closed; the server is stopping.")

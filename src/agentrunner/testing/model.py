@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,7 @@ class ScriptedModel:
         self._opened: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._mishap: BaseException | None = None
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -81,7 +83,7 @@ class ScriptedModel:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop every connection and end every thread."""
+        """Drop every connection and end every thread; raises RuntimeError where the model itself has failed."""
         self._closing.set()
         with self._lock:
             for gate in self._opened.values():
@@ -91,6 +93,8 @@ class ScriptedModel:
             self._server.drop_connections()
             self._server.server_close()
             self._thread.join()
+        if self._mishap is not None and error is None:
+            raise RuntimeError("The scripted model itself failed while it answered.") from self._mishap
 
     @property
     def url(self) -> str:
@@ -153,7 +157,7 @@ class ScriptedModel:
 
 
 class _Server(ThreadingHTTPServer):
-    """One thread per connection, all joined when it closes; errors of a connection that went away are nobody's."""
+    """One thread per connection, all joined when it closes."""
 
     daemon_threads = False
     block_on_close = True
@@ -184,7 +188,10 @@ class _Server(ThreadingHTTPServer):
                     continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        return
+        error = sys.exception()
+        # A client that goes away is nobody's fault; anything else is a mistake of this module.
+        if not isinstance(error, OSError):
+            self.model._mishap = error
 
 
 class _Exchange(BaseHTTPRequestHandler):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from agentrunner.agents.base import Backend, Ending, Line, Parser, Verdict
-from agentrunner.domain.control import Offsets, Part, States
+from agentrunner.domain.control import NULL, Offsets, Part, States
 from agentrunner.domain.event import NewEvent
 from agentrunner.process.journal import Fact, read_facts
 from agentrunner.process.redaction import Redactor
@@ -25,8 +25,8 @@ Output = Literal["out", "err"]
 class _State(msgspec.Struct, frozen=True):
     """What is stored with a stream's offset."""
 
-    framer: msgspec.Raw | None = None
-    parser: msgspec.Raw | None = None
+    framer: msgspec.Raw = NULL
+    parser: msgspec.Raw = NULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +150,12 @@ class Tail:
         return msgspec.Raw(msgspec.json.encode({"framer": framer, "parser": parser}))
 
 
-def _kept(raw: msgspec.Raw | None) -> _State:
-    return _State() if raw is None else msgspec.json.decode(raw, type=_State)
+def _kept(raw: msgspec.Raw) -> _State:
+    return _State() if raw == NULL else msgspec.json.decode(raw, type=_State)
 
 
-def _plain(raw: msgspec.Raw | None) -> Any:
-    return None if raw is None else msgspec.json.decode(raw)
+def _plain(raw: msgspec.Raw) -> Any:
+    return msgspec.json.decode(raw)
 
 
 def _lower(limit: Offsets, out: int, err: int) -> Offsets:

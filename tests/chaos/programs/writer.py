@@ -34,6 +34,8 @@ def main() -> None:
         os._exit(0)
     ended = fork_twice(directory, plan)
     write(directory, "parent", plan)
+    if stopped:
+        sys.exit(130)
     os.waitpid(child, 0)
     if not plan.get("leaver"):
         os.read(ended, 1)

@@ -1,0 +1,109 @@
+"""One connection: uvicorn's, with bounds on the size and the time of a request's head, and a way to cut it."""
+
+import asyncio
+import secrets
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from agentrunner.api import errors
+from agentrunner.api.asgi import Bounds
+from agentrunner.domain.errors import InvalidRequest
+
+
+class _HeadTooLarge(Exception):
+    """The request line and headers are larger than is taken."""
+
+
+class Connection(HttpToolsProtocol):
+    """A client's connection; `bounds` is set by the server that accepts it."""
+
+    bounds = Bounds()
+    _head_bytes = 0
+    _in_head = True
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Accept, unless there are too many already."""
+        super().connection_made(transport)
+        if len(self.connections) > self.bounds.connections:
+            transport.abort()
+            return
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; a head that is too large or too slow ends the connection."""
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.bounds.head_bytes:
+                self.send_400_response("")
+            elif self._head_timer is None:
+                self._start_timer()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self.scope["extensions"] = {"agentrunner.connection": self}  # type: ignore[dict-item]
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._in_head = False
+        self._stop_timer()
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.bounds.head_bytes:
+            self._head_bytes = size
+            raise _HeadTooLarge
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next bytes begin another head."""
+        super().on_message_complete()
+        self._in_head, self._head_bytes = False, 0
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP request, as a problem document, and close."""
+        large = self._head_bytes > self.bounds.head_bytes
+        detail = (
+            f"The request line and headers are larger than {self.bounds.head_bytes} bytes; send less."
+            if large
+            else "This is not a valid HTTP/1.1 request."
+        )
+        content = errors.document(InvalidRequest(detail), secrets.token_hex(8))
+        head = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        line = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" if large else STATUS_LINE[400]
+        self.transport.write(line + head % (errors.CONTENT_TYPE, len(content)) + content)
+        self.transport.close()
+
+    def _start_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self.bounds.head_s, self._too_slow)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def waiting_bytes(self) -> int:
+        """Bytes that were sent but that the client's system has not taken yet."""
+        return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """Cut the connection, dropping what waits."""
+        self.transport.abort()
+
+
+def connection_type(bounds: Bounds) -> type[Connection]:
+    """The connections of a server with these bounds."""
+    return type("BoundedConnection", (Connection,), {"bounds": bounds})

@@ -1,0 +1,55 @@
+"""Projects over HTTP."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, patch, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from agentrunner.api import query
+from agentrunner.api.routes import Given
+from agentrunner.domain.project import NewProject, ProjectSettings, ProjectView, view
+from agentrunner.domain.token import Scope
+from agentrunner.engine import projects
+
+_NOUN = "projects"
+
+
+class ProjectPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Projects, the oldest first. `next_cursor` goes into `cursor` for the next page; null on the last."""
+
+    items: list[ProjectView]
+    next_cursor: str | None
+
+
+class ProjectChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be changed of a project: its settings, as a whole."""
+
+    settings: ProjectSettings
+
+
+@get("/v1/projects", opt={"scope": Scope.READ}, summary="List projects")
+async def page(
+    context: Given,
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
+) -> ProjectPage:
+    """Projects, the oldest first."""
+    found = await projects.page(context.services, query.position(_NOUN, cursor) or 0, limit + 1)
+    following = query.cursor(_NOUN, found[limit - 1].id) if len(found) > limit else None
+    return ProjectPage(items=[view(project) for project in found[:limit]], next_cursor=following)
+
+
+@post("/v1/projects", opt={"scope": Scope.ADMIN}, summary="Create a project")
+async def create(context: Given, data: JSONBody[NewProject]) -> ProjectView:
+    """A workspace for runs; without `path` each run gets an empty directory."""
+    return view(await projects.create(context.services, data))
+
+
+@patch("/v1/projects/{name:str}", opt={"scope": Scope.ADMIN}, summary="Change a project's settings")
+async def change(context: Given, name: FromPath[str], data: JSONBody[ProjectChange]) -> ProjectView:
+    """Replace the settings of a project; runs that a cap held may start."""
+    return view(await projects.update(context.services, name, data.settings))
+
+
+HANDLERS = [page, create, change]

@@ -1,0 +1,205 @@
+"""Runs over HTTP: create, list, look at, wish for, retry, send input."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody, QueryParameter
+from msgspec import Meta
+
+from agentrunner.api import query
+from agentrunner.api.auth import permit
+from agentrunner.api.call import Call, decode
+from agentrunner.api.context import Context
+from agentrunner.api.routes import Given, Raw, RunId
+from agentrunner.domain import decision
+from agentrunner.domain.decision import InputView, NewInput
+from agentrunner.domain.errors import InvalidField
+from agentrunner.domain.explanation import Explanation
+from agentrunner.domain.run import MAX_BATCH, NewRun, RunView, view
+from agentrunner.domain.state import Status
+from agentrunner.domain.token import Scope
+from agentrunner.engine import explain as explanations
+from agentrunner.engine import inputs, runs
+from agentrunner.engine.runs import EXTERNAL, Wished
+
+CREATE_BYTES = 8 * 1024 * 1024
+MOST_DEPTH = 100
+_MOST_KEY = 200
+_NOUN = "runs"
+
+
+class NewRuns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several runs to create, all or none."""
+
+    runs: Annotated[list[NewRun], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class CreatedRuns(msgspec.Struct, frozen=True, kw_only=True):
+    """The runs that were created, in the order asked for."""
+
+    items: list[RunView]
+
+
+class RunPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs, the newest first. `next_cursor` goes into `cursor` for the next page; null on the last."""
+
+    items: list[RunView]
+    next_cursor: str | None
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    runs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+async def create(context: Context, call: Call, _: str) -> None:
+    """`POST /v1/runs`."""
+    query.check(call.scope["query_string"], (), ())
+    key = _idempotency_key(call)
+    call.expect_json()
+    content = await call.body(CREATE_BYTES)
+    with call.decoding():
+        several = decode(content, _Shape).runs is not msgspec.UNSET
+        requests = msgspec.json.decode(content, type=NewRuns).runs if several else [decode(content, NewRun)]
+    for index, request in enumerate(requests):
+        _check(request, f"runs[{index}]." if several else "")
+    if any(request.backend != EXTERNAL for request in requests):
+        permit(call, Scope.ADMIN, context.services)
+    created = [view(run) for run in await runs.create(context.services, requests, key)]
+    await call.json(CreatedRuns(items=created) if several else created[0], 201)
+
+
+def _idempotency_key(call: Call) -> str | None:
+    key = call.header(b"idempotency-key")
+    if key is not None and not (0 < len(key) <= _MOST_KEY and key.isascii() and key.isprintable()):
+        raise InvalidField(f"The header Idempotency-Key takes 1 to {_MOST_KEY} printable ASCII characters.")
+    return key
+
+
+def _check(request: NewRun, where: str) -> None:
+    """Refuse what could be stored but not read back: NUL, and values nested deeper than any reader follows."""
+    for name in ("project", "title", "goal", "agent", "external_id", "options", "labels", "metadata", "secrets"):
+        todo: list[tuple[Any, int]] = [(getattr(request, name), 0)]
+        while todo:
+            value, depth = todo.pop()
+            if depth > MOST_DEPTH:
+                raise InvalidField(f"`{where}{name}` is nested deeper than {MOST_DEPTH} levels.")
+            if isinstance(value, str) and "\x00" in value:
+                raise InvalidField(f"`{where}{name}` contains a NUL character; leave it out.")
+            if isinstance(value, dict):
+                todo.extend((item, depth + 1) for pair in value.items() for item in pair)
+            elif isinstance(value, list):
+                todo.extend((item, depth + 1) for item in value)
+
+
+def _list_of(text: str) -> Any:
+    return QueryParameter(description=text, max_items=50)
+
+
+@get("/v1/runs", opt={"scope": Scope.READ}, summary="List runs, the newest first")
+async def page(  # noqa: PLR0913 - each filter is a parameter of the address
+    context: Given,
+    status: Annotated[list[Status] | None, _list_of("These statuses.")] = None,
+    project: Annotated[list[str] | None, _list_of("Projects by name.")] = None,
+    backend: Annotated[list[str] | None, _list_of("These backends.")] = None,
+    agent: Annotated[list[str] | None, _list_of("These agents.")] = None,
+    worker: Annotated[list[str] | None, _list_of("Workers by id.")] = None,
+    label: Annotated[list[str] | None, _list_of("`name=value`; all have to be there.")] = None,
+    q: Annotated[str, QueryParameter(max_length=500, description="Words of title and goal; all must be there.")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
+    cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
+) -> RunPage:
+    """Runs that pass every filter; several values of one filter are alternatives."""
+    filters: dict[str, Any] = {
+        "status": status,
+        "project": project,
+        "backend": backend,
+        "agent": agent,
+        "worker_id": worker,
+        "labels": [_label(text) for text in label or ()],
+        "text": _words(q),
+    }
+    found = await runs.page(context.services, filters, query.position(_NOUN, cursor), limit + 1)
+    following = query.cursor(_NOUN, found[limit - 1].id) if len(found) > limit else None
+    return RunPage(items=[view(run) for run in found[:limit]], next_cursor=following)
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise InvalidField(f"`label`: {text[:100]!r} has to be `name=value`.")
+    return name, value
+
+
+def _words(text: str) -> list[str]:
+    words = text.split()
+    if len(words) > 10:
+        raise InvalidField("`q`: search for at most 10 words.")
+    return words
+
+
+@get("/v1/runs/{run_id:int}", opt={"scope": Scope.READ}, summary="One run")
+async def show(context: Given, run_id: RunId) -> RunView:
+    """A run as it is now."""
+    return view(await runs.get(context.services, run_id))
+
+
+@get("/v1/runs/{run_id:int}/explain", opt={"scope": Scope.READ}, summary="Why a run is where it is")
+async def explain(context: Given, run_id: RunId) -> Explanation:
+    """A sentence, the facts behind it, and what can be done."""
+    return await explanations.explain(context.services, run_id)
+
+
+_LATER = {202: ResponseSpec(RunView, description="Wished; not fact yet.", generate_examples=False)}
+
+
+async def _answer(wish: Awaitable[Wished]) -> Response[RunView]:
+    run, is_fact = await wish
+    return Response(view(run), status_code=200 if is_fact else 202)
+
+
+@post("/v1/runs/{run_id:int}/pause", status_code=200, opt={"scope": Scope.ADMIN}, responses=_LATER, summary="Pause")
+async def pause(context: Given, run_id: RunId) -> Response[RunView]:
+    """Freeze a run's processes, or hold it in the queue."""
+    return await _answer(runs.pause(context.services, run_id))
+
+
+@post("/v1/runs/{run_id:int}/resume", status_code=200, opt={"scope": Scope.ADMIN}, responses=_LATER, summary="Resume")
+async def resume(context: Given, run_id: RunId) -> Response[RunView]:
+    """Let a paused run go on."""
+    return await _answer(runs.resume(context.services, run_id))
+
+
+@post("/v1/runs/{run_id:int}/stop", status_code=200, opt={"scope": Scope.ADMIN}, responses=_LATER, summary="Stop")
+async def stop(context: Given, run_id: RunId) -> Response[RunView]:
+    """End a run and every process of it."""
+    return await _answer(runs.stop(context.services, run_id))
+
+
+@post("/v1/runs/{run_id:int}/retry", opt={"scope": Scope.ADMIN}, summary="Retry a finished run as a new one")
+async def retry(context: Given, run_id: RunId) -> RunView:
+    """A new run with the same request; its `retry_of` names the old one."""
+    return view(await runs.retry(context.services, run_id))
+
+
+@post("/v1/runs/{run_id:int}/inputs", status_code=202, opt={"scope": Scope.ADMIN}, summary="Send text to the agent")
+async def send_input(context: Given, run_id: RunId, data: JSONBody[NewInput]) -> InputView:
+    """The text reaches the agent once; the event `input.delivered` says when."""
+    return decision.view(await inputs.send(context.services, run_id, data))
+
+
+HANDLERS = [page, show, explain, pause, resume, stop, retry, send_input]
+ROUTES = [
+    Raw(
+        "POST",
+        "/v1/runs",
+        Scope.REPORT,
+        create,
+        "Create a run, or up to 1,000 at once, all or none",
+        bodies={"application/json": NewRun | NewRuns},
+        answers={201: RunView | CreatedRuns},
+        header=("Idempotency-Key", "The same key with the same body answers the same runs; for seven days."),
+    )
+]

@@ -1,0 +1,105 @@
+"""`agentrunner ps`: list runs."""
+
+import time
+from typing import Any
+
+import click
+
+from agentrunner.cli.session import Session, pass_session, server_options
+
+ACTIVE = ("QUEUED", "RUNNING", "PAUSED")
+MOST = 10_000
+WATCH_EVERY_S = 1.0
+_HOME = "\x1b[H\x1b[J"
+
+
+@click.command(short_help="List runs: what is queued and active.")
+@click.option("--all", "-a", "everything", is_flag=True, help="Finished ones too.")
+@click.option("--status", multiple=True, metavar="STATUS", help="Only this status; may be repeated.")
+@click.option("--project", multiple=True, metavar="NAME", help="Only this project.")
+@click.option("--backend", multiple=True, metavar="NAME", help="Only this backend.")
+@click.option("--agent", multiple=True, metavar="NAME", help="Only this agent.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only with this label.")
+@click.option("--search", "text", default="", metavar="WORDS", help="Only with these words in title or goal.")
+@click.option("--limit", "-n", type=click.IntRange(1, MOST), default=50, help="How many at most; 50 by default.")
+@click.option("--quiet", "-q", is_flag=True, help="Print ids only.")
+@click.option("--watch", "-w", is_flag=True, help="Show the list again every second, on a terminal.")
+@server_options
+@pass_session
+def ps(session: Session, limit: int, quiet: bool, watch: bool, **given: Any) -> None:
+    """List runs, the newest first: those that are queued and active, or all of them."""
+    wanted = _wanted(**given)
+    if not watch:
+        _print(session, wanted, limit, quiet)
+        return
+    if not session.out.is_terminal or session.out.as_json:
+        raise click.UsageError("--watch is for a terminal; a program follows `GET /v1/stream`")
+    while True:
+        session.out.write(_HOME)
+        _print(session, wanted, limit, quiet)
+        time.sleep(WATCH_EVERY_S)
+
+
+def _wanted(everything: bool, status: tuple[str, ...], **given: Any) -> Any:
+    from agentrunner.client.runs import Filter
+    from agentrunner.domain.state import Status
+
+    known = {str(each) for each in Status}
+    asked = [name.upper() for name in status]
+    if wrong := [name for name in asked if name not in known]:
+        raise click.UsageError(f"there is no status {wrong[0]}; there are {', '.join(Status)}")
+    chosen = asked or ([] if everything else ACTIVE)
+    return Filter(status=[Status(name) for name in chosen], **given)
+
+
+def _print(session: Session, wanted: Any, limit: int, quiet: bool) -> None:
+    from itertools import islice
+
+    from agentrunner.client import runs
+
+    out = session.out
+    if out.as_json and limit <= runs.PAGE:
+        out.json(runs.page(session.http, wanted, limit))
+        return
+    found = list(islice(runs.every(session.http, wanted, min(limit, runs.PAGE)), limit + 1))
+    more, found = len(found) > limit, found[:limit]
+    if out.as_json:
+        out.json({"items": found, "next_cursor": None})
+    elif quiet:
+        out.write("".join(f"{run.id}\n" for run in found))
+    else:
+        _table(session, found)
+        if more:
+            out.note(f"There are more; `--limit` shows more than {limit}.")
+        if not found and list(wanted.status) == list(ACTIVE):
+            out.note("No run is active; `agentrunner ps --all` lists finished ones.")
+
+
+def _table(session: Session, found: list[Any]) -> None:
+    from agentrunner.cli import amounts
+    from agentrunner.cli.output import Cell, Column
+    from agentrunner.cli.results import COLOURS, state
+
+    now = int(time.time() * 1000)
+    columns = [
+        Column("ID", is_number=True),
+        Column("STATE"),
+        Column("AGE", is_number=True),
+        Column("TOOK", is_number=True),
+        Column("BACKEND"),
+        Column("PROJECT"),
+        Column("TITLE", is_flexible=True),
+    ]
+    rows = [
+        [
+            str(run.id),
+            Cell(state(run), COLOURS[run.status]),
+            amounts.between(run.created_at, None, now),
+            amounts.between(run.started_at, run.ended_at, now),
+            run.backend,
+            run.project,
+            run.title,
+        ]
+        for run in found
+    ]
+    session.out.table(columns, rows)

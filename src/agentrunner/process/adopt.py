@@ -1,0 +1,341 @@
+"""Run directories as a worker sees them: what was asked for, what became of it, and how to speak to its shim.
+
+Layout, version 1: `spec.json`, `lock`, `start`, `proc.json`, `out`, `err`, `idx`, `journal`, `exit`, `ctl`.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agentrunner.process import tree
+from agentrunner.process.holder import boot_id, start_time
+
+LAYOUT = 1
+READABLE = frozenset({LAYOUT})
+_RECORDED = "recorded"
+_KILL_S = 30.0
+
+
+class UnknownLayout(OSError):
+    """The directory was written by another version of Agent Runner, which this one cannot read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """`spec.json`: everything a shim needs to know. Sizes in bytes, times in seconds, `deadline` on CLOCK_BOOTTIME."""
+
+    instance: str
+    uid: str
+    run: int
+    attempt: int
+    epoch: int
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    stdio: str = "pipe"
+    stdin: str = "null"
+    prompt: str | None = None
+    secrets: list[str] = field(default_factory=list)
+    wall_s: float | None = None
+    idle_s: float | None = None
+    start_s: float | None = None
+    output_bytes: int | None = None
+    spool_cap_bytes: int = 256 << 20
+    grace_s: float = 10.0
+    tree: str | None = None
+    deadline: float | None = None
+    stall: str | None = None
+    layout: int = LAYOUT
+
+
+class Proc(msgspec.Struct, frozen=True):
+    """`proc.json`: who runs there; pids with start times in clock ticks."""
+
+    layout: int
+    instance: str
+    uid: str
+    boot_id: str
+    shim_pid: int
+    shim_start: int
+    pid: int
+    start_time: int
+    lock_device: int
+    lock_inode: int
+    tree: str
+    tree_base: str
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """Final sizes in bytes."""
+
+    out: int
+    err: int
+    journal: int
+
+
+class ExitRecord(msgspec.Struct, frozen=True):
+    """`exit`: how it ended. `step` is what made it end, `leftover` how many processes were left then."""
+
+    exit_code: int | None
+    signal: int | None
+    spawn_error: str | None
+    stopped: bool
+    limit: str | None
+    step: str | None
+    leftover: int
+    sizes: Sizes
+    tree: str
+    dropped: int = 0
+
+
+class Settled(StrEnum):
+    """The start gate, as a worker finds it."""
+
+    STARTED = "started"
+    UNDECIDED = "undecided"
+    NEVER_WILL = "never_will"
+
+
+class State(StrEnum):
+    """What became of a started attempt."""
+
+    ALIVE = "alive"
+    EXITED = "exited"
+    SHIM_LOST = "shim_lost"
+    COPY = "copy"
+    OTHER_BOOT = "other_boot"
+
+
+class RunDirectory:
+    """One directory; nothing is cached but what never changes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._proc: Proc | None = None
+        self._spec: Spec | None = None
+
+    @classmethod
+    def create(cls, root: Path, spec: Spec) -> "RunDirectory":
+        """The next directory of an attempt, with its spec and prompt: `<uid>`, then `<uid>.2`, `<uid>.3`, …"""
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        number = max(_numbers(root, spec.uid), default=0) + 1
+        path = root / (spec.uid if number == 1 else f"{spec.uid}.{number}")
+        path.mkdir(mode=0o700)
+        if spec.prompt is not None:
+            _write(path / "prompt", spec.prompt.encode())
+        content = {**asdict(spec), "prompt": None}
+        _write(path / "spec.tmp", json.dumps(content).encode())
+        (path / "spec.tmp").rename(path / "spec.json")
+        return cls(path)
+
+    @classmethod
+    def latest(cls, root: Path, uid: str) -> "RunDirectory | None":
+        """The highest directory of an attempt that has a spec; None where there is none."""
+        for number in sorted(_numbers(root, uid), reverse=True):
+            path = root / (uid if number == 1 else f"{uid}.{number}")
+            if (path / "spec.json").exists():
+                return cls(path)
+        return None
+
+    def spec(self) -> Spec:
+        """What was asked for. Raises UnknownLayout."""
+        if self._spec is None:
+            content = json.loads((self.path / "spec.json").read_bytes())
+            if content.get("layout") not in READABLE:
+                raise UnknownLayout(f"{self.path} has layout {content.get('layout')}; this version reads {LAYOUT}.")
+            self._spec = Spec(**content)
+        return self._spec
+
+    def proc(self) -> Proc | None:
+        """Who runs there, once the gate is passed."""
+        if self._proc is None and (data := _read(self.path / "proc.json")) is not None:
+            self._proc = msgspec.json.decode(data, type=Proc)
+            if self._proc.layout not in READABLE:
+                raise UnknownLayout(f"{self.path} has layout {self._proc.layout}; this version reads {LAYOUT}.")
+        return self._proc
+
+    def exit(self) -> ExitRecord | None:
+        """How it ended, once that is written."""
+        data = _read(self.path / "exit")
+        return None if data is None else msgspec.json.decode(data, type=ExitRecord)
+
+    def settle(self) -> Settled:
+        """One step at the start gate; never waits. Call it only where no start is on its way that should win.
+
+        Creating `start` closes the gate to every shim that has not passed it. Whoever created it, the answer is certain
+        once `proc.json` is there, or `lock` can be had and it still is not.
+        """
+        if self.proc() is not None:
+            return Settled.STARTED
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(self.path / "start", flags, 0o600))
+        except FileExistsError:
+            pass
+        if self._is_locked():
+            return Settled.UNDECIDED
+        return Settled.STARTED if self.proc() is not None else Settled.NEVER_WILL
+
+    def _is_locked(self) -> bool:
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def state(self) -> State:
+        """What became of the attempt; only after `settle` said STARTED."""
+        proc = self.proc()
+        assert proc is not None
+        if self._is_copy(proc):
+            return State.COPY
+        if (self.path / "exit").exists():
+            return State.EXITED
+        if proc.boot_id != boot_id():
+            return State.OTHER_BOOT
+        if self._is_locked():
+            return State.ALIVE
+        return State.EXITED if (self.path / "exit").exists() else State.SHIM_LOST
+
+    def _is_copy(self, proc: Proc) -> bool:
+        try:
+            found = os.stat(self.path / "lock")
+        except FileNotFoundError:
+            return True
+        return (found.st_dev, found.st_ino) != (proc.lock_device, proc.lock_inode)
+
+    def open_shim(self) -> int | None:
+        """A pidfd of the shim, proven by its start time; None where it is gone."""
+        proc = self.proc()
+        if proc is None or proc.boot_id != boot_id():
+            return None
+        try:
+            descriptor = os.pidfd_open(proc.shim_pid)
+        except OSError:
+            return None
+        if start_time(proc.shim_pid) == proc.shim_start:
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def kill_leftovers(self) -> int:
+        """End what a killed shim has left, and prove that nothing is; answers how many there were."""
+        proc = self.proc()
+        assert proc is not None
+        left = tree.make(proc.tree, proc.tree_base, proc.instance, self.path.name)
+        self._kill_agent(proc)
+        found = left.kill(_KILL_S)
+        left.remove()
+        return found
+
+    def _kill_agent(self, proc: Proc) -> None:
+        if proc.pid <= 0 or proc.boot_id != boot_id():
+            return
+        try:
+            descriptor = os.pidfd_open(proc.pid)
+        except OSError:
+            return
+        try:
+            if start_time(proc.pid) == proc.start_time:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(descriptor)
+
+    def sizes(self) -> Sizes:
+        """The sizes of the streams as they are now; final once the tree is empty."""
+        return Sizes(*(_size(self.path / name) for name in ("out", "err", "journal")))
+
+    def mark_recorded(self) -> None:
+        """Everything of it is stored: it may be deleted after its retention."""
+        (self.path / _RECORDED).touch(mode=0o600)
+
+    def recorded_at(self) -> float | None:
+        """When that was, seconds since 1970; None where it is not yet."""
+        try:
+            return (self.path / _RECORDED).stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+
+class ShimLink:
+    """A connection to a shim's `ctl`; each command is answered or has failed within its time-out."""
+
+    def __init__(self, directory: Path, timeout_s: float = 5.0) -> None:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout_s)
+        try:
+            # A socket's path may have 107 bytes; through the descriptor it is always short.
+            self._socket.connect(f"/proc/self/fd/{descriptor}/ctl")
+        except OSError:
+            self._socket.close()
+            raise
+        finally:
+            os.close(descriptor)
+        self._file = self._socket.makefile("rb")
+
+    def send(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Send one command and return its answer. Raises OSError where the shim is gone."""
+        self._socket.sendall(json.dumps(command).encode() + b"\n")
+        line = self._file.readline()
+        if not line:
+            raise ConnectionResetError("the shim has ended")
+        return msgspec.json.decode(line, type=dict[str, Any])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._file.close()
+        self._socket.close()
+
+
+def foreign(root: Path, instance: str) -> list[Path]:
+    """Live run directories of other instances: for people to look at, never to be touched."""
+    others = [path for path in root.glob("*/*") if path.parent.name != instance and (path / "proc.json").exists()]
+    return [path for path in others if _is_live(path)]
+
+
+def _is_live(path: Path) -> bool:
+    try:
+        return RunDirectory(path).state() is State.ALIVE
+    except (OSError, msgspec.MsgspecError):
+        return False
+
+
+def _numbers(root: Path, uid: str) -> list[int]:
+    """The numbers of an attempt's directories: 1 for `<uid>`, N for `<uid>.N`."""
+    found = [1] if (root / uid).is_dir() else []
+    suffixes = [path.name[len(uid) + 1 :] for path in root.glob(f"{uid}.*")]
+    return found + [int(suffix) for suffix in suffixes if suffix.isdigit()]
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,200 @@
+"""Spools, read: raw output from an offset, in the order in which it came, framed into lines."""
+
+import os
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+Stream = Literal["out", "err"]
+MAX_LINE = 1 << 20
+_IDX = struct.Struct("<BxxxxxxxQQ")
+_NAMES: tuple[Stream, Stream] = ("out", "err")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes of a stream from `start` on; `ts` in milliseconds is when they were spooled."""
+
+    stream: Stream
+    start: int
+    data: bytes
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawLine:
+    """A line without its newline; `offset` is where it starts. `cut` counts the bytes left out of a too long one."""
+
+    data: bytes
+    offset: int
+    cut: int = 0
+
+
+class SpoolReader:
+    """Reads one run directory. In pipe mode `idx` orders out against err and knows the times; else out goes first."""
+
+    def __init__(self, directory: Path, indexed: bool) -> None:
+        self.directory = directory
+        self._indexed = indexed
+        self._files = {name: _open(directory / name) for name in _NAMES}
+        self._idx = _open(directory / "idx") if indexed else -1
+        self._idx_read = 0
+        self._pending: list[tuple[Stream, int, int]] = []
+
+    def close(self) -> None:
+        """Close every file."""
+        for descriptor in (*self._files.values(), self._idx):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._files, self._idx = dict.fromkeys(_NAMES, -1), -1
+
+    def sizes(self) -> dict[Stream, int]:
+        """How much of each stream can be read now: in pipe mode what `idx` covers."""
+        if not self._indexed:
+            return self.file_sizes()
+        self._read_idx()
+        sizes: dict[Stream, int] = {"out": 0, "err": 0}
+        for stream, end, _ in self._pending:
+            sizes[stream] = end
+        return sizes
+
+    def file_sizes(self) -> dict[Stream, int]:
+        """The sizes of the spool files."""
+        return {name: _size(self._files[name]) for name in _NAMES}
+
+    def _read_idx(self) -> None:
+        while self._idx >= 0:
+            data = os.pread(self._idx, _IDX.size * 4096, self._idx_read)
+            whole = len(data) // _IDX.size * _IDX.size
+            if not whole:
+                return
+            for number, end, ns in _IDX.iter_unpack(data[:whole]):
+                self._pending.append((_NAMES[number], end, ns // 1_000_000))
+            self._idx_read += whole
+
+    def chunks(self, read: dict[Stream, int], bound: dict[Stream, int], budget: int) -> list[Chunk]:
+        """What lies between `read` and `bound`, in order, `budget` bytes at most."""
+        found: list[Chunk] = []
+        at = dict(read)
+        for stream, end, ts in [*self._pending, *self._uncovered(bound)]:
+            end = min(end, bound[stream])
+            while at[stream] < end and budget > 0:
+                data = os.pread(self._files[stream], min(end - at[stream], budget), at[stream])
+                if not data:
+                    break
+                if found and found[-1].stream == stream:
+                    last = found.pop()
+                    found.append(Chunk(stream, last.start, last.data + data, last.ts))
+                else:
+                    found.append(Chunk(stream, at[stream], data, ts))
+                at[stream] += len(data)
+                budget -= len(data)
+        self._forget(at)
+        return found
+
+    def _uncovered(self, bound: dict[Stream, int]) -> list[tuple[Stream, int, int]]:
+        """In file mode everything; in pipe mode what a killed shim had spooled and not indexed, out first."""
+        now = time.time_ns() // 1_000_000
+        return [(name, bound[name], now) for name in _NAMES]
+
+    def _forget(self, at: dict[Stream, int]) -> None:
+        """Drop index entries that are read, but for the last of each stream, which says how much is covered."""
+        last = {stream: index for index, (stream, _, _) in enumerate(self._pending)}
+        self._pending = [
+            entry
+            for index, entry in enumerate(self._pending)
+            if entry[1] > at[entry[0]] or last[entry[0]] == index
+        ]
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1
+
+
+def _size(descriptor: int) -> int:
+    return os.fstat(descriptor).st_size if descriptor >= 0 else 0
+
+
+class _FramerState(msgspec.Struct, frozen=True):
+    skipped: int = 0
+
+
+class Framer:
+    """Bytes to lines, however they are cut into chunks. Holds less than a line of a MiB and a chunk.
+
+    A longer line is cut at a MiB and given at once; the bytes behind that are skipped and counted, and the count comes
+    as an empty line with `cut` at its end. `offset` is where what is not given yet begins: the stream can be taken up
+    there with `state`.
+    """
+
+    def __init__(self, offset: int, state: Any, safe_cut: Callable[[bytes, int], int]) -> None:
+        kept = _FramerState() if state is None else msgspec.convert(state, _FramerState)
+        self.offset = offset
+        self._skipped = kept.skipped
+        self._safe_cut = safe_cut
+        self._rest = b""
+
+    def state(self) -> Any:
+        """What must be known to go on at `offset`; None between two lines."""
+        return {"skipped": self._skipped} if self._skipped else None
+
+    def feed(self, data: bytes) -> list[RawLine]:
+        """The lines that end in `data`."""
+        lines: list[RawLine] = []
+        data = self._rest + data
+        start = 0
+        if self._skipped:
+            start = self._skip(data, lines)
+        while (end := data.find(b"\n", start)) >= 0:
+            self._give(data[start:end], lines)
+            self.offset += 1
+            start = end + 1
+        self._rest = data[start:]
+        if len(self._rest) > MAX_LINE:
+            self._begin_skip(lines)
+        return lines
+
+    def _skip(self, data: bytes, lines: list[RawLine]) -> int:
+        end = data.find(b"\n")
+        if end < 0:
+            self._skipped += len(data)
+            self.offset += len(data)
+            return len(data)
+        lines.append(RawLine(b"", self.offset, cut=self._skipped + end))
+        self.offset += end + 1
+        self._skipped = 0
+        return end + 1
+
+    def _give(self, line: bytes, lines: list[RawLine]) -> None:
+        if len(line) > MAX_LINE:
+            at = self._safe_cut(line, MAX_LINE)
+            lines.append(RawLine(line[:at], self.offset, cut=len(line) - at))
+        else:
+            lines.append(RawLine(line, self.offset))
+        self.offset += len(line)
+
+    def _begin_skip(self, lines: list[RawLine]) -> None:
+        at = self._safe_cut(self._rest, MAX_LINE)
+        lines.append(RawLine(self._rest[:at], self.offset))
+        self._skipped = len(self._rest) - at
+        self.offset += len(self._rest)
+        self._rest = b""
+
+    def finish(self) -> list[RawLine]:
+        """The last line, where it has no newline."""
+        lines: list[RawLine] = []
+        if self._skipped:
+            lines.append(RawLine(b"", self.offset, cut=self._skipped))
+            self._skipped = 0
+        elif self._rest:
+            self._give(self._rest, lines)
+        self._rest = b""
+        return lines
