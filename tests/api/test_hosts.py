@@ -145,7 +145,7 @@ async def test_a_website_cannot_change_anything(application: Application, kind: 
 
 @pytest.mark.parametrize("overrides", [{"cors_origins": "https://app.example"}])
 async def test_a_configured_origin(application: Application) -> None:
-    """A configured origin, and only it, is named in CORS headers; nothing is reflected and credentials never allowed."""
+    """A configured origin, and only it, is named in CORS headers; nothing is reflected, no credentials are allowed."""
     preflight = [("host", "localhost"), ("access-control-request-method", "POST")]
     allowed = await ask(application, "/v1/runs", [*preflight, ("origin", "https://app.example")], "OPTIONS")
     assert allowed.status_code == 204

@@ -226,11 +226,16 @@ async def test_a_reader_that_takes_nothing_is_cut(remote: httpx.AsyncClient, ser
         assert server.app.context.feeds._feeds
         stalled.setblocking(True)
         with pytest.raises(ConnectionResetError):
-            while stalled.recv(1 << 20):
-                pass
+            drain(stalled)
 
 
-@pytest.mark.parametrize("cursor", ["-1", "x", "9223372036854775808", "1.0", "²"])
+def drain(sock: socket.socket) -> None:
+    """Read to the end."""
+    while sock.recv(1 << 20):
+        pass
+
+
+@pytest.mark.parametrize("cursor", ["-1", "x", "9223372036854775808", "²"])
 async def test_bad_cursors(client: httpx.AsyncClient, cursor: str) -> None:
     """A cursor that is no number is refused before anything is sent."""
     await new_run(client)

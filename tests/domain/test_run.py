@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrunner.domain.retry import RetryPolicy
 from agentrunner.domain.run import (
     MASK,
-    Limits,
     NewRun,
     Run,
     RunView,
@@ -20,42 +18,11 @@ from agentrunner.domain.run import (
     title_of,
     view,
 )
-from agentrunner.domain.state import Desired, OnLost, Status
+from agentrunner.domain.state import Status
+from domain.stored import run
 
 NAMES = st.text(min_size=1, max_size=20)
 VALUES = st.text(max_size=20) | st.integers() | st.booleans()
-
-
-def run(**fields: Any) -> Run:
-    """A stored run with every optional field empty."""
-    empty = dict.fromkeys(Run.__struct_fields__)
-    known: dict[str, Any] = {
-        "id": 7,
-        "title": "t",
-        "goal": "g",
-        "project_id": 1,
-        "project": "default",
-        "backend": "command",
-        "status": Status.QUEUED,
-        "desired": Desired.RUN,
-        "revision": 0,
-        "answered": 0,
-        "attempt": 1,
-        "epoch": 0,
-        "priority": 0,
-        "options": {},
-        "limits": Limits(),
-        "retry": RetryPolicy(),
-        "on_lost": OnLost.WAIT,
-        "has_secrets": False,
-        "usage": Usage(),
-        "last_seq": 1,
-        "created_at": 1763690400123,
-        "queued_at": 1763690400123,
-        "labels": {},
-        "metadata": {},
-    }
-    return Run(**{**empty, **known, **fields})
 
 
 @pytest.mark.parametrize(

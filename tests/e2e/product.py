@@ -1,6 +1,7 @@
 """The product as people have it: a data directory, `up` or its parts as real processes, and HTTP on the Unix socket."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,23 @@ from waiting import until
 
 BIN = Path(sys.executable).parent
 TERMINAL = {"COMPLETED", "FAILED", "STOPPED"}
+
+
+class Door(httpx.HTTPTransport):
+    """The Unix socket of a server that may not be there: httpcore leaves its own socket open where nobody listens."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(uds=str(path))
+        self._path = str(path)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request if anybody listens."""
+        with socket.socket(socket.AF_UNIX) as trial:
+            try:
+                trial.connect(self._path)
+            except OSError as error:
+                raise httpx.ConnectError(str(error), request=request) from error
+        return super().handle_request(request)
 
 
 class Product:
@@ -98,9 +116,8 @@ class Product:
         """A client with the admin token of this data directory."""
         if self._client is None:
             token = until(lambda: self._token(), 20).strip()
-            transport = httpx.HTTPTransport(uds=str(self.data_dir / "agentrunner.sock"))
-            headers = {"authorization": f"Bearer {token}"}
-            self._client = httpx.Client(base_url="http://agentrunner", transport=transport, headers=headers, timeout=15)
+            door, headers = Door(self.data_dir / "agentrunner.sock"), {"authorization": f"Bearer {token}"}
+            self._client = httpx.Client(base_url="http://agentrunner", transport=door, headers=headers, timeout=15)
         return self._client
 
     def _token(self) -> str:

@@ -198,10 +198,15 @@ class Call:
         if (connection := self.scope.get("extensions", {}).get("agentrunner.connection")) is not None:
             connection.abort()
 
-    def waiting_bytes(self) -> int | None:
-        """Bytes the client has not taken yet; None where there is no real connection."""
+    def waiting_bytes(self) -> int:
+        """Bytes that the system has not taken yet."""
         connection = self.scope.get("extensions", {}).get("agentrunner.connection")
-        return None if connection is None else connection.waiting_bytes()
+        return 0 if connection is None else connection.waiting_bytes()
+
+    def untaken_bytes(self) -> int:
+        """Bytes that the client has not taken yet."""
+        connection = self.scope.get("extensions", {}).get("agentrunner.connection")
+        return 0 if connection is None else connection.untaken_bytes()
 
     @contextmanager
     def decoding(self) -> Iterator[None]:

@@ -1,7 +1,10 @@
 """One connection: uvicorn's, with bounds on the size and the time of a request's head, and a way to cut it."""
 
 import asyncio
+import fcntl
 import secrets
+import sys
+import termios
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -96,8 +99,18 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def waiting_bytes(self) -> int:
-        """Bytes that were sent but that the client's system has not taken yet."""
+        """Bytes that this system has not taken yet."""
         return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
+
+    def untaken_bytes(self) -> int:
+        """Bytes that the client has not taken yet: those that wait, and those in the kernel's send queue.
+
+        The kernel reports room only once a third of its megabytes are free, so that alone would cut slow readers.
+        """
+        if self.transport.is_closing():
+            return 0
+        queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        return self.waiting_bytes() + int.from_bytes(queued, sys.byteorder)
 
     def abort(self) -> None:
         """Cut the connection, dropping what waits."""

@@ -88,18 +88,18 @@ async def _push(context: Context, call: Call, chunk: bytes) -> bool:
         await call.send(message)
         return True
     sending = asyncio.ensure_future(call.send(message))
-    waiting = call.waiting_bytes()
+    untaken = call.untaken_bytes()
     while True:
         done, _ = await asyncio.wait({sending}, timeout=context.bounds.stall_s)
         if done:
             sending.result()
             return True
-        if (now := call.waiting_bytes()) is None or waiting is None or now >= waiting:
+        if (now := call.untaken_bytes()) >= untaken:
             call.abort()
             sending.cancel()
             await asyncio.wait({sending})
             return False
-        waiting = now
+        untaken = now
 
 
 ROUTES = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import uvloop
 
 from agentrunner.api.server import Server
+from agentrunner.app.address import SOCKET_NAME, forget_address, write_address
 from agentrunner.app.logs import configure
 from agentrunner.app.parent import inherited_fd, until_told
 from agentrunner.app.wiring import open_services
@@ -14,7 +15,6 @@ from agentrunner.config import Settings
 from agentrunner.domain.errors import ConfigurationError
 from agentrunner.process import holder
 
-SOCKET_NAME = "agentrunner.sock"
 SUCCEED_S = 5.0
 
 
@@ -49,6 +49,8 @@ async def _serve(settings: Settings, tcp: bool) -> None:
             socket_path=settings.data_path / SOCKET_NAME,
         )
         await server.start()
+        if tcp:
+            write_address(settings.data_path, settings.host, server.port)
         try:
             told = asyncio.ensure_future(until_told(parent_fd))
             failed = asyncio.ensure_future(server.wait_failed())
@@ -56,4 +58,5 @@ async def _serve(settings: Settings, tcp: bool) -> None:
             if failed.done():
                 failed.result()
         finally:
+            forget_address(settings.data_path)
             await server.stop()

@@ -7,20 +7,24 @@ and their agents go on.
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from agentrunner import __version__
+from agentrunner.app.address import SOCKET_NAME, read_address
 from agentrunner.app.parent import PARENT_FD
-from agentrunner.app.serve import SOCKET_NAME
 from agentrunner.config import BY_NAME, SETTINGS, Settings
+from agentrunner.process.adopt import is_live
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
 _STEADY_S = 10.0
 _END_WITHIN_S = 10.0
+_READY_WITHIN_S = 30.0
 
 
 @dataclass(slots=True)
@@ -55,18 +59,32 @@ class Parent:
         """Where the server listens for this host's commands."""
         return str(self._settings.data_path / SOCKET_NAME)
 
-    def run(self) -> int:
-        """Start both parts and keep them; returns the exit code once told to end."""
-        signal.set_wakeup_fd(self._wake_write)
+    def start(self) -> None:
+        """Take over the signals and start both parts."""
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._told.append(received))
         self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._start_due()
+
+    def run(self) -> int:
+        """Keep both parts; returns the exit code once told to end, and once both have ended."""
         try:
             while not self._told:
                 self.step(self._start_due())
         finally:
-            code = self._end()
-        return code
+            self.stop()
+        return 0
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Keep both parts until the server answers; False after `timeout_s`, or when told to end."""
+        deadline = time.monotonic() + timeout_s
+        while not self._told and time.monotonic() < deadline:
+            if _answers(self.socket_path):
+                return True
+            due = self._start_due()
+            self.step(0.05 if due is None else min(due, 0.05))
+        return False
 
     def step(self, timeout_s: float | None) -> None:
         """Wait for a part to end, a signal, or `timeout_s`."""
@@ -111,9 +129,18 @@ class Parent:
         part.restarts += 1
         self._say(f"The {part.name} ended ({_how(code)}); starting it again. Agents are not touched.")
 
-    def _end(self) -> int:
+    def tell(self) -> None:
+        """Let `run` end, from another thread."""
+        self._told.append(signal.SIGTERM)
+        os.write(self._wake_write, b"!")
+
+    def stop(self) -> None:
         """End both parts and wait for them; a second signal ends them at once."""
+        if self._write_end < 0:
+            return
         os.close(self._write_end)
+        self._write_end = -1
+        self._told = self._told or [signal.SIGTERM]
         deadline = time.monotonic() + _END_WITHIN_S
         for part in self._parts:
             if part.process is not None:
@@ -125,7 +152,16 @@ class Parent:
                     assert part.process is not None
                     part.process.kill()
             self.step(max(0.05, min(1.0, deadline - time.monotonic())))
-        return 0
+
+
+def _answers(socket_path: str) -> bool:
+    """True where somebody accepts connections there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(socket_path)
+        except OSError:
+            return False
+    return True
 
 
 def _variables(settings: Settings) -> dict[str, str]:
@@ -138,3 +174,37 @@ def _how(code: int) -> str:
 
 
 _HERE = [sys.executable, "-m", "agentrunner.app"]
+
+
+def up(settings: Settings) -> int:
+    """Run server and worker in the foreground until told to end; prints what a person needs to know."""
+    parent = Parent(settings, _say)
+    parent.start()
+    if not parent.wait_ready(_READY_WITHIN_S):
+        _say("The server does not answer yet; see above. Ctrl-C ends everything but the agents.")
+    else:
+        _greet(settings)
+    code = parent.run()
+    if (left := live_runs(settings)) > 0:
+        plural = "agents go" if left > 1 else "agent goes"
+        _say(f"{left} {plural} on. `agentrunner up` takes them up again, `agentrunner stop --all` ends them.")
+    return code
+
+
+def _greet(settings: Settings) -> None:
+    address = read_address(settings.data_path) or "the Unix socket"
+    _say(f"Agent Runner {__version__} serves at {address}; data in {settings.data_path}")
+    _say("In another terminal: `agentrunner run -- COMMAND`, `agentrunner ps`, `agentrunner --help`. Ctrl-C ends this.")
+    if settings.insecure_no_auth:
+        _say("WARNING: --insecure-no-auth: every program and every web page on this host can command it.")
+    if os.geteuid() == 0:
+        _say("Running as root: agents can do everything on this host.")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def live_runs(settings: Settings) -> int:
+    """How many agents of this data directory's instances live now."""
+    return sum(1 for path in (settings.data_path / "runs").glob("*/*") if is_live(path))

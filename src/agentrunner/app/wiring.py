@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agentrunner.agents.claude import Claude
+from agentrunner.agents.claude import ClaudeBackend
 from agentrunner.agents.command import CommandBackend
 from agentrunner.agents.registry import Registry, load
-from agentrunner.agents.script import Script
+from agentrunner.agents.script import ScriptBackend
 from agentrunner.config import Settings
 from agentrunner.domain.token import Scope
 from agentrunner.engine import projects, tokens
@@ -29,7 +29,7 @@ WORKER_TOKEN_FILE = "worker-token"
 
 def backends() -> Registry:
     """Every built-in backend and those of installed packages."""
-    return load([CommandBackend(), Script(), Claude()])
+    return load([CommandBackend(), ScriptBackend(), ClaudeBackend()])
 
 
 def database(settings: Settings) -> Database:

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 from agentrunner import __version__
+from agentrunner.app.address import SOCKET_NAME
 from agentrunner.app.logs import configure
 from agentrunner.app.parent import inherited_fd, until_told
-from agentrunner.app.serve import SOCKET_NAME
 from agentrunner.app.wiring import WORKER_TOKEN_FILE, backends
 from agentrunner.config import Settings
 from agentrunner.domain.errors import ConfigurationError

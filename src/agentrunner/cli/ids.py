@@ -5,7 +5,7 @@ import click
 MAX_ID = 2**63 - 1
 
 
-class _Id(click.ParamType):
+class _Id(click.ParamType[int]):
     """A whole number from 1 on."""
 
     name = "id"

@@ -26,7 +26,7 @@ _HOME = "\x1b[H\x1b[J"
 @click.option("--watch", "-w", is_flag=True, help="Show the list again every second, on a terminal.")
 @server_options
 @pass_session
-def ps(session: Session, limit: int, quiet: bool, watch: bool, **given: Any) -> None:
+def ps(session: Session, /, limit: int, quiet: bool, watch: bool, **given: Any) -> None:
     """List runs, the newest first: those that are queued and active, or all of them."""
     wanted = _wanted(**given)
     if not watch:

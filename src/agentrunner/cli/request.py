@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -13,6 +13,8 @@ from agentrunner.domain.project import DEFAULT_PROJECT
 from agentrunner.domain.retry import RetryPolicy
 from agentrunner.domain.run import Limits, NewRun
 from agentrunner.domain.state import OnLost
+
+T = TypeVar("T")
 
 COMMAND = "command"
 SCRIPT = "script"
@@ -157,7 +159,7 @@ def _secret_name(text: str) -> str:
     return text
 
 
-def _converted(value: Mapping[str, Any], kind: type[Any], where: str) -> Any:
+def _converted(value: Mapping[str, Any], kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

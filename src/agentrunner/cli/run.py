@@ -22,9 +22,10 @@ class RunCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if "--" not in args and not error.possibilities:
-                error.message += ". Options of a command go behind `--`: agentrunner run -- COMMAND …"
-            raise
+            if "--" in args or error.possibilities:
+                raise
+            text = f"{error.format_message()} What is for the command goes behind `--`: agentrunner run -- COMMAND …"
+            raise click.UsageError(text, ctx) from error
 
 
 @click.command(cls=RunCommand, short_help="Give work to an agent and watch it.")
@@ -48,12 +49,12 @@ class RunCommand(click.Command):
 @click.option("--retry", "tries", type=int, metavar="N", help="Try at most N times in all where trying again may help.")
 @click.option("--retry-backoff", "backoff_s", type=float, metavar="S", help="Wait S seconds before the second try, "
               "twice that before the third.")  # fmt: skip
-@click.option("--on-lost", type=click.Choice(["wait", "fail", "retry"]), default="wait", help="See below.")
+@click.option("--on-lost", type=click.Choice(["wait", "fail", "retry"]), default="wait", help="See above.")
 @click.option("--detach", "-d", is_flag=True, help="Do not watch: print the run's id and return.")
 @click.option("--raw", is_flag=True, help="Print the program's own lines only: its stdout to stdout, stderr to stderr.")
 @server_options
 @click.pass_context
-def run(context: click.Context, detach: bool, raw: bool, **given: Any) -> int:
+def run(context: click.Context, /, detach: bool, raw: bool, **given: Any) -> int:
     """Give work to an agent, watch it, and exit as it did.
 
     \b

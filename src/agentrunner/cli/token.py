@@ -53,7 +53,7 @@ def list_(session: Session) -> None:
         session.out.json({"items": found, "next_cursor": None})
         return
     columns = [Column("ID", is_number=True), Column("NAME"), Column("SCOPE"), Column("CREATED"), Column("STATE")]
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             str(each.id),
             each.name,

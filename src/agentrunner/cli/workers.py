@@ -33,7 +33,7 @@ def workers(session: Session) -> None:
         Column("VERSION"),
         Column("BACKENDS", is_flexible=True),
     ]
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             worker.name,
             worker.host,

@@ -34,6 +34,7 @@ class Spec:
 
     instance: str
     uid: str
+    backend: str
     run: int
     attempt: int
     epoch: int
@@ -304,12 +305,14 @@ class ShimLink:
 def foreign(root: Path, instance: str) -> list[Path]:
     """Live run directories of other instances: for people to look at, never to be touched."""
     others = [path for path in root.glob("*/*") if path.parent.name != instance and (path / "proc.json").exists()]
-    return [path for path in others if _is_live(path)]
+    return [path for path in others if is_live(path)]
 
 
-def _is_live(path: Path) -> bool:
+def is_live(path: Path) -> bool:
+    """True where a shim lives in this directory."""
     try:
-        return RunDirectory(path).state() is State.ALIVE
+        directory = RunDirectory(path)
+        return directory.proc() is not None and directory.state() is State.ALIVE
     except (OSError, msgspec.MsgspecError):
         return False
 

@@ -44,6 +44,10 @@ class ZygoteLink:
             raise OSError(answer["error"])
         return int(answer["pid"])
 
+    def is_connected(self) -> bool:
+        """True while the zygote that was asked last lives."""
+        return self._socket is not None and not _is_closed(self._socket)
+
     def ensure(self) -> None:
         """Have a zygote of this build ready, so that the first spawn need not wait for one."""
         self._ensure()
@@ -56,7 +60,7 @@ class ZygoteLink:
             self._socket = None
 
     def _ensure(self) -> None:
-        if self._socket is not None and not _is_closed(self._socket):
+        if self.is_connected():
             return
         self.close()
         if self._connect():
@@ -94,7 +98,9 @@ class ZygoteLink:
         argv = [sys.executable, "-S", "-E", "-I", str(zygote.__file__), str(self._state_dir)]
         argv += [self._build, str(self._idle_s)]
         environment = {"PATH": os.defpath, "LANG": "C.UTF-8"}
-        pid = os.posix_spawn(sys.executable, argv, environment, setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGCHLD])
+        pid = os.posix_spawn(
+            sys.executable, argv, environment, setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGCHLD]
+        )
         os.waitpid(pid, 0)
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,12 @@ def _lines(secret: str) -> list[str]:
 
 def _forms(text: str) -> set[bytes]:
     raw = text.encode()
-    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], quote(text, safe=""), quote_plus(text)}
+    escaped = {
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        quote(text, safe=""),
+        quote_plus(text),
+    }
     forms = {raw, *(form.encode() for form in escaped)}
     for shift, start in ((0, 0), (1, 2), (2, 3)):
         # Base64 of a longer text holds the secret at one of three alignments; only the characters that the secret

@@ -17,6 +17,11 @@ import struct
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
 LAYOUT = 1
 _IDX = struct.Struct("<BxxxxxxxQQ")
 _PIPE_BYTES = 256 * 1024
@@ -86,7 +91,7 @@ class Client:
 class Shim:
     """One agent. `run` returns when the exit record is written."""
 
-    def __init__(self, path: str, tree, limits) -> None:
+    def __init__(self, path: str, tree: ModuleType, limits: ModuleType) -> None:
         self.path = path
         self.directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.tree_module, self.limits = tree, limits
@@ -99,7 +104,7 @@ class Shim:
         self.inputs: list[tuple[int, bytes]] = []
         self.known_inputs: set[int] = set()
         self.clients: dict[int, Client] = {}
-        self.status = None
+        self.status: Any = None
         self.stopped = False
         self.limit: str | None = None
         self.step: str | None = None
@@ -275,7 +280,7 @@ class Shim:
             },
         )
 
-    def _write_file(self, name: str, content: dict) -> None:
+    def _write_file(self, name: str, content: dict[str, Any]) -> None:
         """Whole or not at all, by rename."""
         temporary = name + ".tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
@@ -347,7 +352,9 @@ class Shim:
             self._hold_back(spool)
             return
         try:
-            count = os.splice(spool.pipe, spool.file, min(_CHUNK, room), offset_dst=spool.size, flags=os.SPLICE_F_NONBLOCK)
+            count = os.splice(
+                spool.pipe, spool.file, min(_CHUNK, room), offset_dst=spool.size, flags=os.SPLICE_F_NONBLOCK
+            )
         except BlockingIOError:
             return
         except OSError as error:
@@ -385,7 +392,7 @@ class Shim:
 
     def _room(self) -> int:
         """Bytes that may still be spooled; recorded ones are punched out when it gets tight."""
-        cap = self.spec["spool_cap_bytes"]
+        cap: int = self.spec["spool_cap_bytes"]
         room = cap - sum(spool.used() for spool in self.spools.values())
         if room >= min(_CHUNK, cap // 2):
             return room
@@ -524,7 +531,7 @@ class Shim:
         if number == signal.SIGKILL:
             self._kill_tree("kill")
             return
-        self.step = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}[number]
+        self.step = "interrupt" if number == signal.SIGINT else "terminate"
         self._signal_agent(number)
         self._freeze_for("wish", False)
         self._freeze_for("cap", False)
@@ -540,7 +547,7 @@ class Shim:
         self.step = step
         self.causes -= {"wish", "cap"}
         try:
-            count = self.tree.kill(_KILL_S, self._reap)
+            count: int = self.tree.kill(_KILL_S, self._reap)
         except TimeoutError as error:
             self._note("unkillable", message=str(error))
             return -1
@@ -579,7 +586,7 @@ class Shim:
             client.socket.close()
             del self.clients[descriptor]
 
-    def _obey(self, line: bytes) -> dict:
+    def _obey(self, line: bytes) -> dict[str, Any]:
         """One command; refused where its epoch is lower than one already seen."""
         try:
             command = json.loads(line)
@@ -590,7 +597,7 @@ class Shim:
         except (ValueError, KeyError, TypeError) as error:
             return {"error": "bad_command", "detail": repr(error)}
 
-    def _execute(self, command: dict) -> dict | None:
+    def _execute(self, command: dict[str, Any]) -> dict[str, Any] | None:
         name = command["cmd"]
         if name == "pause" and not self.stopped:
             self._pause(command["rev"])
@@ -617,7 +624,7 @@ class Shim:
             return {"frozen": self.tree.is_frozen(), "sizes": {n: s.size for n, s in self.spools.items()}}
         return None
 
-    def _take_input(self, number: int, text: str) -> dict:
+    def _take_input(self, number: int, text: str) -> dict[str, Any]:
         """Journalled before it is written, and never written twice."""
         if self.spec["stdin"] != "pipe" or self.stdin < 0:
             return {"refused": "no stdin"}
@@ -667,7 +674,12 @@ class Shim:
         self._note("exited", exit_code=code, signal=number)
         sizes = {name: spool.size for name, spool in self.spools.items()}
         sizes["journal"] = os.fstat(self.journal).st_size
-        record = {"exit_code": code, "signal": number, "spawn_error": spawn_error, "stopped": self.stopped}
+        record: dict[str, Any] = {
+            "exit_code": code,
+            "signal": number,
+            "spawn_error": spawn_error,
+            "stopped": self.stopped,
+        }
         record |= {"limit": self.limit, "step": self.step, "leftover": leftover, "sizes": sizes, "tree": self.tree.name}
         record["dropped"] = sum(spool.dropped for spool in self.spools.values())
         self._write_exit(record)
@@ -679,7 +691,7 @@ class Shim:
         self.step = step
         return found
 
-    def _write_exit(self, record: dict) -> None:
+    def _write_exit(self, record: dict[str, Any]) -> None:
         """Tried until there is room: without this record the end of the run is unknown."""
         while True:
             try:
@@ -728,7 +740,7 @@ def _boot_id() -> str:
         return file.read().strip()
 
 
-def main(path: str, tree, limits) -> None:
+def main(path: str, tree: ModuleType, limits: ModuleType) -> None:
     """Own the agent of one run directory; never returns."""
     os.setsid()
     code = 0

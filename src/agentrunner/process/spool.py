@@ -106,9 +106,7 @@ class SpoolReader:
         """Drop index entries that are read, but for the last of each stream, which says how much is covered."""
         last = {stream: index for index, (stream, _, _) in enumerate(self._pending)}
         self._pending = [
-            entry
-            for index, entry in enumerate(self._pending)
-            if entry[1] > at[entry[0]] or last[entry[0]] == index
+            entry for index, entry in enumerate(self._pending) if entry[1] > at[entry[0]] or last[entry[0]] == index
         ]
 
 

@@ -11,6 +11,10 @@ import os
 import signal
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MARK = "AGENTRUNNER_ATTEMPT"
 MECHANISMS = ("cgroup2", "cgroup1", "walk")
 _PAUSE_S = 0.002
@@ -80,7 +84,7 @@ class Tree:
         """What the kernel says, never what was asked for."""
         raise NotImplementedError
 
-    def kill(self, timeout_s: float, reap=None) -> int:
+    def kill(self, timeout_s: float, reap: Callable[[], None] | None = None) -> int:
         """Kill until the tree is empty; answers how many were found at first. Raises TimeoutError.
 
         `reap` is called between rounds, for a caller who is the parent.
@@ -287,7 +291,7 @@ def _signal(pid: int, number: int) -> None:
         return
 
 
-def _wait(condition) -> bool:
+def _wait(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + _FREEZE_S
     while not condition():
         if time.monotonic() > deadline:
@@ -353,4 +357,4 @@ def _tried(mounts: list[str], own: str, needed: str) -> str:
         os.rmdir(trial)
 
 
-_BASES = {"cgroup2": _base2, "cgroup1": _base1, "walk": lambda: ""}
+_BASES: dict[str, Callable[[], str]] = {"cgroup2": _base2, "cgroup1": _base1, "walk": lambda: ""}

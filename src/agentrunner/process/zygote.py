@@ -1,4 +1,6 @@
-"""The zygote: forks one shim per agent, survives the worker. Stand-alone, run as `python -S -E -I zygote.py DIRECTORY BUILD IDLE_S`.
+"""The zygote: forks one shim per agent and survives the worker.
+
+Stand-alone, run as `python -S -E -I zygote.py DIRECTORY BUILD IDLE_S`.
 
 Single-threaded and small, so that a fork costs about a millisecond and a shim about a megabyte. It listens on
 `zygote.sock`; every message is a line of JSON. Another build of these files is another zygote.
@@ -17,6 +19,10 @@ import sys
 import time
 import types
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _HERE = os.path.dirname(os.path.abspath(__file__))
 STAND_ALONE = ("zygote", "shim", "tree", "limits")
 _LOG_BYTES = 1 << 20
@@ -31,7 +37,7 @@ def load(name: str) -> types.ModuleType:
     module = types.ModuleType(name)
     module.__file__ = path
     sys.modules[f"agentrunner_{name}"] = module
-    exec(code, module.__dict__)
+    exec(code, module.__dict__)  # noqa: S102 - our own file, from beside this one
     return module
 
 
@@ -124,7 +130,7 @@ class Zygote:
             connection.close()
             del self.clients[descriptor]
 
-    def _answer(self, request: dict) -> dict:
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request.get("op") != "spawn":
             return {"error": "unknown op"}
         try:
@@ -157,7 +163,7 @@ def _credentials(connection: socket.socket) -> tuple[int, int, int]:
     return tuple(int.from_bytes(raw[i : i + 4], sys.byteorder) for i in (0, 4, 8))  # type: ignore[return-value]
 
 
-def _send(connection: socket.socket, message: dict) -> None:
+def _send(connection: socket.socket, message: dict[str, Any]) -> None:
     connection.sendall(json.dumps(message).encode() + b"\n")
 
 

@@ -107,7 +107,7 @@ class Control:
         try:
             response = await self._client.post(f"/v1/control/{call}", content=body, timeout=_ANSWER_WITHIN_S + wait_s)
         except httpx.HTTPError as error:
-            raise ServerUnreachable(f"{call}: {error or type(error).__name__}") from error
+            raise ServerUnreachable(f"{call}: {str(error) or type(error).__name__}") from error
         if response.status_code < 300:
             try:
                 return msgspec.json.decode(response.content, type=kind)

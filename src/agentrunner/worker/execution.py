@@ -9,11 +9,11 @@ import os
 
 import structlog
 
-from agentrunner.agents.base import Backend, Ending
-from agentrunner.domain.control import Assignment, Offsets, Outcome, Part, RecordAnswer, RecordRequest
-from agentrunner.domain.errors import AgentRunnerError, BackendError, OffsetMismatch, StaleEpoch
-from agentrunner.domain.state import Desired, Reason, Status
-from agentrunner.process.adopt import ConditionKind, ExitRecord, RunDirectory
+from agentrunner.agents.base import Backend
+from agentrunner.domain.control import Assignment, Offsets, Outcome, Part, RecordRequest
+from agentrunner.domain.errors import BackendError, OffsetMismatch, StaleEpoch
+from agentrunner.domain.state import Desired
+from agentrunner.process.adopt import RunDirectory, Settled, Sizes, State
 from agentrunner.process.redaction import Redactor
 from agentrunner.process.spool import SpoolReader
 from agentrunner.worker import outcomes
@@ -26,7 +26,8 @@ from agentrunner.worker.tail import Tail
 log = structlog.get_logger("agentrunner.worker")
 
 _RECHECK_S = 1.0
-"""After activity, look once more by oneself: a hint may have been lost."""
+"""After activity, look once more unasked: a hint may have been lost."""
+_RECHECKS = 3
 _SETTLE_S = 0.02
 _SPAWNED_WITHIN_S = 10.0
 
@@ -34,20 +35,21 @@ _SPAWNED_WITHIN_S = 10.0
 class Execution:
     """Supervises one attempt. Wishes, inputs and deadlines may come at any time and reach the shim once it is there."""
 
-    def __init__(self, control: Control, host: Host, assignment: Assignment, backend: Backend | None) -> None:
+    def __init__(self, control: Control, host: Host, assignment: Assignment, backend: Backend) -> None:
         self.assignment = assignment
         self._control = control
         self._host = host
         self._backend = backend
         self._late = False
         self._changed = asyncio.Event()
-        self._steering = Steering(assignment)
-        self._directory: RunDirectory | None = None
+        self._steering = Steering(assignment, host.options.spool_cap_bytes)
+        self._watched: RunDirectory | None = None
         self._shim_fd = -1
+        self._reader: SpoolReader | None = None
 
     @property
     def revision(self) -> int:
-        """The newest wish that the shim was told, or will be."""
+        """The newest wish that this execution knows."""
         return self._steering.revision
 
     def wish(self, desired: Desired, revision: int) -> None:
@@ -70,25 +72,31 @@ class Execution:
         except StaleEpoch as error:
             if not error.extra.get("ended"):
                 raise
-            await self._deliver_late()
+            await self.deliver_late()
+
+    async def deliver_late(self) -> None:
+        """The attempt is over without us: end its tree, then hand in what the server has not got, flagged."""
+        self._late = True
+        directory = RunDirectory.latest(self._host.runs, self.assignment.uid)
+        if directory is None or not await self._settle(directory, spawned=False):
+            return
+        if directory.state() is State.ALIVE:
+            self._steering.attach(directory.path)
+            self._steering.end()
+        await self._follow(directory)
 
     def close(self) -> None:
         """Stop watching; nothing is signalled."""
         self._unwatch()
         self._steering.close()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     async def _supervise(self) -> None:
         if self.assignment.boot_id != self._host.identity.boot_id:
-            return await self._end_unproven(Reason.HOST_REBOOTED, "The host restarted while the run was active.")
+            return await self._end_of_other_boot()
         directory = await self._started()
-        if directory is not None:
-            await self._follow(directory)
-
-    async def _deliver_late(self) -> None:
-        """The server ended the attempt without us: end its tree, then hand in what it wrote, flagged."""
-        self._late = True
-        self._steering.wish(Desired.STOP, self._steering.revision)
-        directory = RunDirectory.latest(self._host.runs, self.assignment.uid)
         if directory is not None:
             await self._follow(directory)
 
@@ -98,96 +106,88 @@ class Execution:
         spawned = False
         while True:
             if directory is None:
-                if self._steering.desired is Desired.STOP:
-                    await self._finish(outcomes.never_started(self.assignment.offsets))
-                    return None
                 directory = await self._launch()
                 if directory is None:
                     return None
                 spawned = True
+            self._watch(directory)
             if await self._settle(directory, spawned):
                 return directory
             directory, spawned = None, False
 
     async def _launch(self) -> RunDirectory | None:
-        if self._backend is None:
-            await self._refuse(Reason.BACKEND_MISSING, f"This worker has no backend {self.assignment.backend!r}.")
+        """Ask for the start; None where the attempt has ended before it could begin."""
+        if self._steering.desired is Desired.STOP:
+            await self._finish(outcomes.never_started(self.assignment.offsets))
             return None
         try:
-            return await launch(self._host, self.assignment, self._backend)
+            return launch(self._host, self.assignment, self._backend)
         except BackendError as error:
-            await self._refuse(reason_of(error), error.detail)
+            await self._finish(outcomes.refused(self.assignment.offsets, reason_of(error), error.detail))
             return None
-
-    async def _refuse(self, reason: Reason, message: str) -> None:
-        await self._finish(outcomes.refused(self.assignment.offsets, reason, message))
 
     async def _settle(self, directory: RunDirectory, spawned: bool) -> bool:
         """True once the attempt is proven to have been started there, False once it is proven that it never will be.
 
-        Where this worker has just asked for the start it waits for it first; creating `start` itself is for the case
-        that nobody can be coming any more.
+        Where this worker has just asked for the start it first waits for it; closing the gate is for the case that
+        nobody may be coming any more.
         """
-        self._watch(directory)
-        if spawned:
-            deadline = asyncio.get_running_loop().time() + _SPAWNED_WITHIN_S
-            while not directory.has_proc() and asyncio.get_running_loop().time() < deadline:
-                if not directory.may_be_starting():
-                    break
-                await self._wait(_RECHECK_S)
-        while (state := directory.settle_start()).name == "UNDECIDED":
+        deadline = asyncio.get_running_loop().time() + _SPAWNED_WITHIN_S
+        while spawned and directory.proc() is None and asyncio.get_running_loop().time() < deadline:
+            if not self._host.zygote.is_connected():
+                break
+            await self._wait(_RECHECK_S)
+        while (settled := directory.settle()) is Settled.UNDECIDED:
             await self._wait(_SETTLE_S)
-        return state.name == "STARTED"
+        return settled is Settled.STARTED
 
     async def _follow(self, directory: RunDirectory) -> None:
         """Record what the attempt writes until it has ended, then its end."""
         self._watch(directory)
         tail = self._tail(directory)
+        if self._late:
+            await self._catch_up(tail)
         quiet = 0
-        while True:
-            condition = directory.condition()
-            self._steering.attach(directory, condition)
+        while (state := directory.state()) is State.ALIVE:
+            self._steering.attach(directory.path)
             self._watch_shim(directory)
-            if condition.kind is not ConditionKind.ALIVE:
-                break
-            moved = await self._record_all(tail, None)
-            quiet = 0 if moved else quiet + 1
-            await self._wait(_RECHECK_S if quiet < 2 else None)
-        await self._conclude(directory, tail)
+            quiet = 0 if await self._record_all(tail, None) else quiet + 1
+            await self._wait(_RECHECK_S if quiet < _RECHECKS else None)
+        if state is State.SHIM_LOST:
+            await asyncio.to_thread(directory.kill_leftovers)
+        await self._conclude(directory, state, tail)
 
-    async def _conclude(self, directory: RunDirectory, tail: Tail) -> None:
-        condition = directory.condition()
-        if condition.kind is ConditionKind.COPY:
-            outcome = outcomes.copied(tail.recorded, directory.path)
-            return await self._finish(outcome)
-        if condition.kind is ConditionKind.EXITED:
-            assert condition.exit is not None
-            sizes = _sizes(condition.exit)
-            await self._record_all(tail, sizes)
-            await self._finish(outcomes.exited(condition.exit, tail.verdict(_ending(condition.exit)), sizes), tail)
+    async def _conclude(self, directory: RunDirectory, state: State, tail: Tail) -> None:
+        """Record the rest and the outcome."""
+        if state is State.COPY:
+            await self._finish(outcomes.copied(tail.recorded, directory.path))
+            return
+        record = directory.exit() if state is State.EXITED else None
+        sizes = _offsets(directory.sizes() if record is None else record.sizes)
+        await self._record_all(tail, sizes)
+        if record is not None:
+            outcome = outcomes.exited(record, tail.verdict(outcomes.ending(record)), sizes)
+        elif state is State.OTHER_BOOT:
+            outcome = outcomes.rebooted(sizes)
         else:
-            reboot = condition.kind is ConditionKind.OTHER_BOOT
-            if not reboot:
-                await asyncio.to_thread(directory.kill_leftovers)
-            sizes = _measured(directory)
-            await self._record_all(tail, sizes)
-            await self._finish(outcomes.lost(sizes, reboot), tail)
+            outcome = outcomes.lost(sizes)
+        await self._finish(outcome)
         directory.mark_recorded()
 
-    async def _end_unproven(self, reason: Reason, message: str) -> None:
-        """An attempt of another boot: nothing of it can live; hand in what it wrote."""
+    async def _end_of_other_boot(self) -> None:
+        """An attempt of another boot: nothing of it can live, whatever its directory says."""
         directory = RunDirectory.latest(self._host.runs, self.assignment.uid)
-        sizes = self.assignment.offsets
-        if directory is not None:
-            tail = self._tail(directory)
-            sizes = _measured(directory)
-            await self._record_all(tail, sizes)
-        await self._finish(Outcome(status=Status.FAILED, reason=reason, message=message, sizes=sizes))
+        if directory is None:
+            await self._finish(outcomes.rebooted(self.assignment.offsets))
+            return
+        await self._conclude(directory, State.OTHER_BOOT, self._tail(directory))
 
     def _tail(self, directory: RunDirectory) -> Tail:
-        spec = directory.read_spec()
-        backend = self._backend or outcomes.PLAIN
-        tail = Tail(SpoolReader(directory.path), backend, Redactor(spec.secrets))
+        spec = directory.spec()
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = SpoolReader(directory.path, indexed=spec.stdio == "pipe")
+        tail = Tail(self._reader, self._backend, Redactor(spec.secrets))
         tail.reset(self.assignment.offsets, self.assignment.states)
         return tail
 
@@ -199,25 +199,28 @@ class Execution:
             if batch.parts:
                 moved = True
                 await self._record(tail, batch.parts)
-            if batch.is_all:
+            elif batch.is_all:
                 return moved
 
     async def _record(self, tail: Tail, parts: list[Part]) -> None:
         try:
             answer = await self._control.record(self._request(parts))
         except OffsetMismatch:
-            answer = await self._control.record(self._request([]))
-            tail.reset(answer.offsets, answer.states)
+            await self._catch_up(tail)
             return
         tail.recorded = answer.offsets
-        self._steering.recorded(answer.offsets, tail.read_sizes)
+        self._steering.recorded(answer.offsets)
 
-    async def _finish(self, outcome: Outcome, tail: Tail | None = None) -> RecordAnswer | None:
-        if self._late:
-            return None
-        answer = await self._control.record(self._request([], outcome))
-        log.info("run ended", run=self.assignment.run_id, status=outcome.status, reason=outcome.reason)
-        return answer
+    async def _catch_up(self, tail: Tail) -> None:
+        """Go on from what the server has."""
+        answer = await self._control.record(self._request([]))
+        tail.reset(answer.offsets, answer.states)
+
+    async def _finish(self, outcome: Outcome) -> None:
+        """Record how the attempt ended; a late one was ended by the server."""
+        if not self._late:
+            await self._control.record(self._request([], outcome))
+            log.info("run ended", run=self.assignment.run_id, status=outcome.status, reason=outcome.reason)
 
     def _request(self, parts: list[Part], outcome: Outcome | None = None) -> RecordRequest:
         return RecordRequest(
@@ -230,3 +233,49 @@ class Execution:
             outcome=outcome,
             late=self._late,
         )
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        """Until something changed, or for `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+        self._changed.clear()
+
+    def _watch(self, directory: RunDirectory) -> None:
+        if self._watched is not directory:
+            self._unwatch()
+            self._watched = directory
+            self._host.inotify.watch(directory.path, self._changed.set)
+
+    def _watch_shim(self, directory: RunDirectory) -> None:
+        """Learn of the shim's end from the kernel."""
+        if self._shim_fd >= 0:
+            return
+        descriptor = directory.open_shim()
+        if descriptor is None:
+            self._changed.set()
+            return
+        self._shim_fd = descriptor
+        asyncio.get_running_loop().add_reader(descriptor, self._shim_ended)
+
+    def _shim_ended(self) -> None:
+        self._forget_shim()
+        self._changed.set()
+
+    def _forget_shim(self) -> None:
+        if self._shim_fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._shim_fd)
+            os.close(self._shim_fd)
+            self._shim_fd = -1
+
+    def _unwatch(self) -> None:
+        self._forget_shim()
+        if self._watched is not None:
+            self._host.inotify.forget(self._watched.path)
+            self._watched = None
+
+
+def _offsets(sizes: Sizes) -> Offsets:
+    return Offsets(out=sizes.out, err=sizes.err, journal=sizes.journal)

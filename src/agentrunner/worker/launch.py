@@ -1,7 +1,8 @@
 """From an assignment to a run directory whose shim the zygote was asked to fork."""
 
-import asyncio
 import time
+
+import structlog
 
 from agentrunner.agents.base import Backend, Command
 from agentrunner.domain.control import Assignment
@@ -10,6 +11,8 @@ from agentrunner.domain.state import OnLost, Reason
 from agentrunner.process.adopt import RunDirectory, Spec
 from agentrunner.worker.host import Host
 from agentrunner.workspace import environment, files
+
+log = structlog.get_logger("agentrunner.worker")
 
 _REASONS: dict[type[BackendError], Reason] = {
     BackendMissing: Reason.BACKEND_MISSING,
@@ -23,17 +26,17 @@ def reason_of(error: BackendError) -> Reason:
     return _REASONS.get(type(error), Reason.BAD_CONFIG)
 
 
-async def launch(host: Host, assignment: Assignment, backend: Backend) -> RunDirectory:
+def launch(host: Host, assignment: Assignment, backend: Backend) -> RunDirectory:
     """Write the next run directory of an attempt and ask for its shim. Raises BackendError.
 
     Where the zygote does not answer, the directory is there all the same: the start gate decides what became of it.
     """
     spec = plan(host, assignment, backend)
-    directory = RunDirectory.create(host.runs, assignment.uid, spec)
+    directory = RunDirectory.create(host.runs, spec)
     try:
-        await asyncio.to_thread(host.zygote.spawn, directory)
-    except OSError:
-        pass
+        host.zygote.spawn(directory.path)
+    except OSError as error:
+        log.warning("the zygote did not answer", run=assignment.run_id, error=str(error))
     return directory
 
 
@@ -55,6 +58,7 @@ def _spec(host: Host, assignment: Assignment, command: Command, env: dict[str, s
     return Spec(
         instance=host.instance_id,
         uid=assignment.uid,
+        backend=assignment.backend,
         run=assignment.run_id,
         attempt=assignment.attempt,
         epoch=assignment.epoch,

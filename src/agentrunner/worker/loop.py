@@ -84,8 +84,8 @@ class Worker:
             host=self._identity.host,
             version=self._options.version,
             slots=self._options.slots,
-            backends=self._backends.names(),
-            limits=limits.enforceable(mechanism),
+            backends=self._backends.names,
+            limits=limits.enforceable(),
             tree=mechanism.name,
         )
 
@@ -102,8 +102,7 @@ class Worker:
                 wishes = Wishes(self._control, me, self)
                 group.create_task(wishes.follow_wishes())
                 group.create_task(wishes.follow_inputs())
-                known = {assignment.uid for assignment in answer.runs}
-                group.create_task(Leftovers(self._control, host).run(known))
+                group.create_task(Leftovers(self._control, host, self._is_supervised, self._backend).run())
                 group.create_task(self._claim(group, host, me))
         finally:
             asyncio.get_running_loop().remove_reader(host.inotify.fileno())
@@ -135,12 +134,16 @@ class Worker:
     def _take(self, group: asyncio.TaskGroup, host: Host, assignment: Assignment) -> None:
         if assignment.run_id in self._executions:
             return
-        execution = Execution(self._control, host, assignment, self._backend(assignment))
+        execution = Execution(self._control, host, assignment, self._backend(assignment.backend))
         task = group.create_task(self._execute(execution), name=f"run {assignment.run_id}")
         self._executions[assignment.run_id] = (execution, task)
 
-    def _backend(self, assignment: Assignment) -> Backend | None:
-        return self._backends.find(assignment.backend)
+    def _is_supervised(self, uid: str) -> bool:
+        return any(execution.assignment.uid == uid for execution in self.executions)
+
+    def _backend(self, name: str) -> Backend:
+        """The backend of a run; one that this version has lost is read as plain output."""
+        return self._backends.get(name if name in self._backends.names else "command")
 
     async def _execute(self, execution: Execution) -> None:
         """One attempt to its recorded end. A fault ends no other execution: the attempt is taken up anew."""
@@ -149,9 +152,11 @@ class Worker:
         try:
             while True:
                 try:
-                    return await execution.run()
+                    await execution.run()
+                    return
                 except StaleEpoch as error:
-                    return log.warning("a newer worker process owns this run", run=run_id, error=error.detail)
+                    log.warning("a newer worker process owns this run", run=run_id, error=error.detail)
+                    return
                 except Exception:
                     log.exception("supervising failed; taking the run up again", run=run_id, in_s=pause_s)
                 await asyncio.sleep(pause_s)

@@ -64,5 +64,5 @@ def ending(record: ExitRecord) -> Ending:
 
 
 def _details(record: ExitRecord) -> dict[str, Any]:
-    known = {"leftover": record.leftover, "step": record.step, "tree": record.tree, "rusage": record.rusage}
+    known = {"leftover": record.leftover, "step": record.step, "tree": record.tree, "dropped": record.dropped}
     return {name: value for name, value in known.items() if value}

@@ -5,21 +5,22 @@ A part always ends where a line ends, so that a new worker goes on from the stor
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from agentrunner.agents.base import Backend, Ending, Line, Parser, Verdict
 from agentrunner.domain.control import NULL, Offsets, Part, States
 from agentrunner.domain.event import NewEvent
+from agentrunner.domain.state import StreamName
 from agentrunner.process.journal import Fact, read_facts
 from agentrunner.process.redaction import Redactor
-from agentrunner.process.spool import Chunk, Framer, SpoolReader
+from agentrunner.process.spool import Chunk, Framer, RawLine, SpoolReader, Stream
 from agentrunner.worker.facts import event_of
 
 BATCH_BYTES = 1 << 20
 """Raw output in one `record` call."""
-Output = Literal["out", "err"]
+OUTPUTS: tuple[Stream, Stream] = ("out", "err")
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -50,14 +51,14 @@ class Tail:
     def reset(self, offsets: Offsets, states: States) -> None:
         """Go on from here: everything behind it is read again."""
         self.recorded = offsets
-        kept = {stream: _kept(getattr(states, stream)) for stream in ("out", "err")}
+        kept = {stream: _kept(getattr(states, stream)) for stream in OUTPUTS}
         self._framers = {
             stream: Framer(getattr(offsets, stream), _plain(kept[stream].framer), self._redactor.safe_cut)
-            for stream in ("out", "err")
+            for stream in OUTPUTS
         }
         self._parser: Parser = self._backend.parser(_plain(kept["out"].parser), _plain(kept["err"].parser))
-        self._read = {"out": self._framers["out"].position, "err": self._framers["err"].position}
-        self._sent = {"out": offsets.out, "err": offsets.err, "journal": offsets.journal}
+        self._read: dict[Stream, int] = {"out": offsets.out, "err": offsets.err}
+        self._sent: dict[StreamName, int] = {"out": offsets.out, "err": offsets.err, "journal": offsets.journal}
         self._facts: list[Fact] = []
         self._journal_read = offsets.journal
 
@@ -67,17 +68,16 @@ class Tail:
 
     def read(self, sizes: Offsets | None = None) -> Batch:
         """What can be recorded now. `sizes` are the final ones, once the attempt is over: then nothing is held back."""
-        limit = self._limit(sizes)
-        self._read_journal(sizes)
+        # The sizes come before the journal: a fact that is true below them is then in the journal already.
+        limit = self._reader.sizes() if sizes is None else _bound(sizes)
+        self._read_journal(None if sizes is None else sizes.journal)
         parts: list[Part] = []
         budget = BATCH_BYTES
         while budget > 0:
             fact = self._facts[0] if self._facts else None
-            bound = limit if fact is None else _lower(limit, fact.at_out, fact.at_err)
+            bound = limit if fact is None else _lower(limit, fact)
             budget -= self._read_output(parts, bound, budget)
-            if not self._is_read(bound):
-                continue
-            if fact is None:
+            if fact is None or not self._is_read(bound):
                 break
             self._place_fact(parts, self._facts.pop(0))
         is_all = not self._facts and self._is_read(limit)
@@ -85,26 +85,22 @@ class Tail:
             self._flush(parts, sizes)
         return Batch(self._with_states(parts), is_all)
 
-    def _limit(self, sizes: Offsets | None) -> Offsets:
-        # The sizes come before the journal: a fact that is true below them is then in the journal already.
-        return sizes if sizes is not None else self._reader.sizes()
-
-    def _read_journal(self, sizes: Offsets | None) -> None:
-        end = None if sizes is None else sizes.journal
+    def _read_journal(self, end: int | None) -> None:
         facts, self._journal_read = read_facts(self._reader.directory, self._journal_read, end)
         self._facts.extend(facts)
 
-    def _is_read(self, bound: Offsets) -> bool:
-        return self._read["out"] >= bound.out and self._read["err"] >= bound.err
+    def _is_read(self, bound: dict[Stream, int]) -> bool:
+        return all(self._read[stream] >= bound[stream] for stream in OUTPUTS)
 
-    def _read_output(self, parts: list[Part], bound: Offsets, budget: int) -> int:
-        chunks = self._reader.chunks(self._read["out"], self._read["err"], bound, budget)
-        if not chunks:
-            self._read = {"out": max(self._read["out"], bound.out), "err": max(self._read["err"], bound.err)}
+    def _read_output(self, parts: list[Part], bound: dict[Stream, int], budget: int) -> int:
+        chunks = self._reader.chunks(self._read, bound, budget)
         for chunk in chunks:
             self._read[chunk.stream] = chunk.start + len(chunk.data)
             self._feed(parts, chunk)
-        return max(1, sum(len(chunk.data) for chunk in chunks))
+        if not chunks:
+            # Nothing there although the size says so: the spool is shorter than it was, which the shim never makes it.
+            self._read = {stream: max(self._read[stream], bound[stream]) for stream in OUTPUTS}
+        return sum(len(chunk.data) for chunk in chunks)
 
     def _feed(self, parts: list[Part], chunk: Chunk) -> None:
         framer = self._framers[chunk.stream]
@@ -112,13 +108,13 @@ class Tail:
         if framer.offset > self._sent[chunk.stream]:
             self._add(parts, chunk.stream, framer.offset, self._parser.feed(chunk.stream, lines))
 
-    def _line(self, raw: Any, ts: int) -> Line:
+    def _line(self, raw: RawLine, ts: int) -> Line:
         return Line(data=self._redactor.redact(raw.data), offset=raw.offset, ts=ts, cut=raw.cut)
 
     def _flush(self, parts: list[Part], sizes: Offsets) -> None:
         """The last lines without a newline, and what a killed shim left half written."""
         now = time.time_ns() // 1_000_000
-        for stream in ("out", "err"):
+        for stream in OUTPUTS:
             framer = self._framers[stream]
             lines = [self._line(raw, now) for raw in framer.finish()]
             if (end := getattr(sizes, stream)) > self._sent[stream]:
@@ -130,7 +126,7 @@ class Tail:
         event = event_of(fact)
         self._add(parts, "journal", fact.end, [] if event is None else [event])
 
-    def _add(self, parts: list[Part], stream: Any, end: int, events: list[NewEvent]) -> None:
+    def _add(self, parts: list[Part], stream: StreamName, end: int, events: list[NewEvent]) -> None:
         """A part up to `end`, joined to the one before where that is the same stream's."""
         start = self._sent[stream]
         self._sent[stream] = end
@@ -140,12 +136,13 @@ class Tail:
         parts.append(Part(stream=stream, start=start, end=end, events=events))
 
     def _with_states(self, parts: list[Part]) -> list[Part]:
-        last = {part.stream: index for index, part in enumerate(parts) if part.stream != "journal"}
-        for stream, index in last.items():
-            parts[index] = msgspec.structs.replace(parts[index], state=self._state(stream))
+        for stream in OUTPUTS:
+            mine = [index for index, part in enumerate(parts) if part.stream == stream]
+            if mine:
+                parts[mine[-1]] = msgspec.structs.replace(parts[mine[-1]], state=self._state(stream))
         return parts
 
-    def _state(self, stream: Any) -> msgspec.Raw:
+    def _state(self, stream: Stream) -> msgspec.Raw:
         framer, parser = self._framers[stream].state(), self._parser.state(stream)
         return msgspec.Raw(msgspec.json.encode({"framer": framer, "parser": parser}))
 
@@ -158,5 +155,9 @@ def _plain(raw: msgspec.Raw) -> Any:
     return msgspec.json.decode(raw)
 
 
-def _lower(limit: Offsets, out: int, err: int) -> Offsets:
-    return Offsets(out=min(limit.out, out), err=min(limit.err, err))
+def _bound(sizes: Offsets) -> dict[Stream, int]:
+    return {"out": sizes.out, "err": sizes.err}
+
+
+def _lower(limit: dict[Stream, int], fact: Fact) -> dict[Stream, int]:
+    return {"out": min(limit["out"], fact.at_out), "err": min(limit["err"], fact.at_err)}
