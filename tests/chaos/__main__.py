@@ -46,7 +46,7 @@ class Length:
     pause_s: float
 
 
-NORMAL = Length(Goal(each=30, together=150, shims=10), width=8, kill_s=225, settle_s=50, pause_s=1.2)
+NORMAL = Length(Goal(each=50, together=240, shims=16), width=8, kill_s=225, settle_s=50, pause_s=1.2)
 SHORT = Length(Goal(each=2, together=7, shims=1), width=5, kill_s=18, settle_s=15, pause_s=0.3)
 FULL = Length(Goal(each=250, together=1000, shims=60), width=8, kill_s=1700, settle_s=60, pause_s=1.2)
 PROGRESS_S = 4.0

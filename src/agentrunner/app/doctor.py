@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentrunner.agents.base import Found
-from agentrunner.app.wiring import backends
+from agentrunner.app.backends import backends
 from agentrunner.config import Settings
 from agentrunner.domain.check import Check
 from agentrunner.process import limits, tree
@@ -78,9 +78,10 @@ def _directory(path: Path) -> Check:
         return Check(name=name, status="warn", detail=f"{path} can be read by other users ({mode:o})", advice=advice)
     free = os.statvfs(path)
     gib = free.f_bavail * free.f_frsize / (1 << 30)
-    status = "ok" if gib >= 1 else "warn"
-    advice = None if gib >= 1 else "Make room: output is lost once the disk is full."
-    return Check(name=name, status=status, detail=f"{path}, {gib:.1f} GiB free", advice=advice)
+    detail = f"{path}, {gib:.1f} GiB free"
+    if gib >= 1:
+        return Check(name=name, status="ok", detail=detail)
+    return Check(name=name, status="warn", detail=detail, advice="Make room: output is lost once the disk is full.")
 
 
 def _foreign(path: Path) -> Iterator[Check]:

@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agentrunner.agents.claude import ClaudeBackend
-from agentrunner.agents.command import CommandBackend
-from agentrunner.agents.registry import Registry, load
-from agentrunner.agents.script import ScriptBackend
+from agentrunner.app.backends import backends
+from agentrunner.app.tokens import TOKEN_FILE, WORKER_TOKEN_FILE
 from agentrunner.config import Settings
 from agentrunner.domain.token import Scope
 from agentrunner.engine import projects, tokens
@@ -19,22 +17,16 @@ from agentrunner.engine.wakeups import Wakeups
 from agentrunner.engine.workers import INSTANCE
 from agentrunner.store import meta, workers
 from agentrunner.store.base import Database, Tx
-from agentrunner.store.postgres import PostgresDatabase
 from agentrunner.store.secrets import SecretFiles
 from agentrunner.store.sqlite import SqliteDatabase
-
-TOKEN_FILE = "token"
-WORKER_TOKEN_FILE = "worker-token"
-
-
-def backends() -> Registry:
-    """Every built-in backend and those of installed packages."""
-    return load([CommandBackend(), ScriptBackend(), ClaudeBackend()])
 
 
 def database(settings: Settings) -> Database:
     """PostgreSQL where its URL is set, else SQLite in the data directory."""
     if settings.database_url:
+        # Imported only where it is used: its driver would cost every other server a tenth of its start.
+        from agentrunner.store.postgres import PostgresDatabase
+
         return PostgresDatabase(settings.database_url)
     return SqliteDatabase(settings.data_path / "agentrunner.db", durability=settings.durability)
 

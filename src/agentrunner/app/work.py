@@ -6,9 +6,10 @@ from pathlib import Path
 
 from agentrunner import __version__
 from agentrunner.app.address import SOCKET_NAME
+from agentrunner.app.backends import backends
 from agentrunner.app.logs import configure
 from agentrunner.app.parent import inherited_fd, until_told
-from agentrunner.app.wiring import WORKER_TOKEN_FILE, backends
+from agentrunner.app.tokens import WORKER_TOKEN_FILE
 from agentrunner.config import Settings
 from agentrunner.domain.errors import ConfigurationError
 from agentrunner.worker import identity

@@ -8,7 +8,16 @@ Guarantees of `write`:
 - durable: when it returns, the change survives kill -9, and with durability `full` a power cut;
 - serial per run: a function that first locks a run's row sees no other change of that run until it ends;
 - topics given to `after_commit` reach every listener of every process after the commit, and none without it;
-- a failed commit fails every caller whose change was in it.
+- a failed commit fails every caller whose change was in it, with Unavailable.
+
+What a function may rely on, and what it has to keep to:
+- it may be run more than once (PostgreSQL undoes one of two that wait for each other), so it changes nothing but its
+  `tx`, or only what doing twice leaves the same;
+- a statement that fails ends the transaction: whoever catches the error gets it again at the end;
+- a database that cannot serve raises Unavailable; an error of the SQL itself (syntax, a broken constraint) is a bug and
+  comes as the driver's own;
+- a caller that is cancelled while it waits does not learn whether its change was made; nobody else's is touched;
+- after a connection is lost in the middle of a commit (Unavailable) the change may be there too.
 
 SQL is written with `?` for each argument, in the order of the arguments, and with the driver's fragments (`tx.dialect`)
 where the dialects differ. Arguments and results are int, float, str, bytes or None.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -38,6 +38,13 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "60s",
     "lock_timeout": "30s",
 }
+_NOTIFY = "SELECT pg_notify($1, topic) FROM unnest($2::text[]) topic"
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+class _Conflict(Exception):
+    """The server undid the transaction for another one's sake."""
 
 
 class PostgresDatabase:
@@ -66,7 +73,7 @@ class PostgresDatabase:
         self._listeners: list[Callable[[str], None]] = []
         self._lifecycle = asyncio.Lock()
         self._searches = asyncio.Semaphore(_SEARCHES)
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool: Pool | None = None
         self._listener = PostgresListener(self._connect, CHANNEL, self._publish)
         self._active = 0
         self._is_quiet = asyncio.Event()
@@ -109,105 +116,88 @@ class PostgresDatabase:
 
         Where the server undid it for the sake of another transaction, it is run again, a few times.
         """
-        for tries in range(1, _TRIES + 1):
-            async with self._connection() as connection:
-                tx = PostgresTx(connection)
-                try:
-                    return await self._transact(tx, connection, function, args, kwargs)
-                except Exception as error:
-                    conflict = tx.failure if isinstance(tx.failure, REPEATABLE) else error
-                    if not isinstance(conflict, REPEATABLE):
-                        raise
-                    if tries == _TRIES:
-                        raise Unavailable("Too many want to change the same thing; try again shortly.") from error
-            await asyncio.sleep(_PAUSE_S * 2**tries * random.random())
-        raise AssertionError("unreachable")
+        async with self._accepted() as pool:
+            for tries in range(1, _TRIES):
+                with contextlib.suppress(_Conflict):
+                    return await self._transact(pool, function, args, kwargs)
+                await asyncio.sleep(_PAUSE_S * 2**tries * random.random())
+            try:
+                return await self._transact(pool, function, args, kwargs)
+            except _Conflict as error:
+                raise Unavailable("Too many want to change the same thing; try again shortly.") from error
 
     async def read(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` on one snapshot."""
-        async with self._connection() as connection:
-            return await self._look(connection, _READ, function, args, kwargs)
+        async with self._accepted() as pool:
+            return await self._look(pool, _READ, function, args, kwargs)
 
     async def search(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` on one snapshot with a time limit, a few at once at most."""
-        limit = f"{_READ}; SET LOCAL statement_timeout = {round(self._search_s * 1000)}"
-        try:
-            async with asyncio.timeout(self._search_s):
-                await self._searches.acquire()
-        except TimeoutError as error:
-            raise QueryTimeout("Other searches take all the time there is; try again shortly.") from error
-        try:
-            async with self._connection() as connection:
-                return await self._look(connection, limit, function, args, kwargs)
-        finally:
-            self._searches.release()
+        limited = f"{_READ}; SET LOCAL statement_timeout = {round(self._search_s * 1000)}"
+        async with self._accepted() as pool:
+            try:
+                async with asyncio.timeout(self._search_s):
+                    await self._searches.acquire()
+            except TimeoutError as error:
+                raise QueryTimeout("Other searches take all the time there is; try again shortly.") from error
+            try:
+                return await self._look(pool, limited, function, args, kwargs)
+            finally:
+                self._searches.release()
 
     def listen(self, callback: Callable[[str], None]) -> None:
         """Call `callback(topic)` on the loop for each committed topic."""
         self._listeners.append(callback)
 
+    @asynccontextmanager
+    async def _accepted(self) -> AsyncIterator[Pool]:
+        """The pool for one caller, whom `stop` waits for."""
+        if self._pool is None:
+            raise Unavailable("The database is closed; the server is stopping.")
+        self._active += 1
+        self._is_quiet.clear()
+        try:
+            yield self._pool
+        finally:
+            self._active -= 1
+            if not self._active:
+                self._is_quiet.set()
+
     async def _transact(
-        self,
-        tx: PostgresTx,
-        connection: Connection,
-        function: Callable[..., Awaitable[T]],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
+        self, pool: Pool, function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> T:
-        try:
-            await connection.execute(_WRITE)
-            result = await function(tx, *args, **kwargs)
-            tx.check()
-            if tx.topics:
-                await connection.execute("SELECT pg_notify($1, t) FROM unnest($2::text[]) t", CHANNEL, list(tx.topics))
-        except BaseException as error:
-            await _roll_back(connection)
-            _raise(error, connection)
-        try:
-            await connection.execute("COMMIT")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            await _roll_back(connection)
-            if isinstance(error, REPEATABLE):
-                raise
-            raise Unavailable(f"The change could not be committed: {error}.") from error
-        return result
+        async with _connection(pool) as connection:
+            tx = PostgresTx(connection)
+            try:
+                await connection.execute(_WRITE)
+                result = await function(tx, *args, **kwargs)
+                tx.check()
+                if tx.topics:
+                    await connection.execute(_NOTIFY, CHANNEL, list(tx.topics))
+            except BaseException as error:
+                await _roll_back(connection)
+                if isinstance(error, REPEATABLE) or isinstance(tx.failure, REPEATABLE):
+                    raise _Conflict from error
+                _raise(error, connection)
+            await _commit(connection)
+            return result
 
     async def _look(
         self,
-        connection: Connection,
+        pool: Pool,
         begin: str,
         function: Callable[..., Awaitable[T]],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> T:
-        try:
-            await connection.execute(begin)
-            return await function(PostgresTx(connection), *args, **kwargs)
-        except Exception as error:
-            _raise(error, connection)
-        finally:
-            await _roll_back(connection)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        pool = self._pool
-        if pool is None:
-            raise Unavailable("The database is closed; the server is stopping.")
-        self._active += 1
-        self._is_quiet.clear()
-        try:
+        async with _connection(pool) as connection:
             try:
-                connection = await pool.acquire(timeout=_ACQUIRE_S)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                raise Unavailable(f"PostgreSQL cannot be reached: {error or 'all connections are busy'}.") from error
-            try:
-                yield connection
+                await connection.execute(begin)
+                return await function(PostgresTx(connection), *args, **kwargs)
+            except Exception as error:
+                _raise(error, connection)
             finally:
-                await pool.release(connection)
-        finally:
-            self._active -= 1
-            if not self._active:
-                self._is_quiet.set()
+                await _roll_back(connection)
 
     async def _migrate(self) -> None:
         connection = await self._connect()
@@ -220,7 +210,7 @@ class PostgresDatabase:
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(self._url, timeout=_CONNECT_S, server_settings=_SESSION)
 
-    async def _open_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+    async def _open_pool(self) -> Pool:
         return await asyncpg.create_pool(
             self._url,
             min_size=1,
@@ -245,8 +235,30 @@ class PostgresDatabase:
             listener(topic)
 
 
+@asynccontextmanager
+async def _connection(pool: Pool) -> AsyncIterator[Connection]:
+    try:
+        connection = await pool.acquire(timeout=_ACQUIRE_S)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise Unavailable(f"PostgreSQL cannot be reached: {str(error) or 'all connections are busy'}.") from error
+    try:
+        yield connection
+    finally:
+        await pool.release(connection)
+
+
 async def _nothing(connection: Connection) -> None:
     return
+
+
+async def _commit(connection: Connection) -> None:
+    """Make it durable. Where the connection is lost meanwhile, nobody knows whether it is."""
+    try:
+        await connection.execute("COMMIT")
+    except REPEATABLE as error:
+        raise _Conflict from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise Unavailable(f"The change could not be committed: {error}.") from error
 
 
 async def _roll_back(connection: Connection) -> None:
@@ -261,7 +273,7 @@ async def _roll_back(connection: Connection) -> None:
             raise
 
 
-def _raise(error: BaseException, connection: Connection) -> Any:
+def _raise(error: BaseException, connection: Connection) -> NoReturn:
     translation = translated(error, connection)
     if translation is error:
         raise error
@@ -284,5 +296,7 @@ def _refusal(error: Exception) -> ConfigurationError:
             f"The PostgreSQL database holds another program's tables ({error}); use one of its own."
         )
     if isinstance(error, OSError):
-        return ConfigurationError(f"No PostgreSQL server answers at AGENTRUNNER_DATABASE_URL: {error or 'time-out'}.")
+        return ConfigurationError(
+            f"No PostgreSQL server answers at AGENTRUNNER_DATABASE_URL: {str(error) or 'time-out'}."
+        )
     return ConfigurationError(f"PostgreSQL at AGENTRUNNER_DATABASE_URL cannot be used: {error}.")

@@ -4,14 +4,15 @@ import itertools
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import asyncpg
 
 from agentrunner.domain.errors import InvalidField, QueryTimeout, Unavailable
 from agentrunner.store.base import Dialect, Row
 
-Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+# In quotes, as asyncpg's classes take parameters only in its stubs.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 CHANNEL = "agentrunner"
 CLAIM_LOCK = 0x61_72_63_6C_61
@@ -49,7 +50,7 @@ def numbered(sql: str) -> str:
     return _TOKEN.sub(lambda token: f"${next(numbers)}" if token[0] == "?" else token[0], sql)
 
 
-def translated(error: BaseException, connection: Connection | None = None) -> BaseException:
+def translated(error: BaseException, connection: "Connection | None" = None) -> BaseException:
     """Unavailable, QueryTimeout or InvalidField for what is no bug of the SQL; any other error stays itself."""
     if isinstance(error, asyncpg.QueryCanceledError):
         return QueryTimeout()
@@ -58,12 +59,12 @@ def translated(error: BaseException, connection: Connection | None = None) -> Ba
     # asyncpg has one class for a connection that went away and for a call that makes no sense.
     is_lost = isinstance(error, asyncpg.InterfaceError) and connection is not None and connection.is_closed()
     if is_lost or isinstance(error, _CANNOT_SERVE):
-        return Unavailable(f"PostgreSQL cannot serve this right now: {error or type(error).__name__}.")
+        return Unavailable(f"PostgreSQL cannot serve this right now: {str(error) or type(error).__name__}.")
     return error
 
 
 class PostgresTx:
-    """One transaction on one connection. A statement that fails ends it: what follows raises, `check` does at the end."""
+    """One transaction on one connection; a statement that fails ends it, and `check` raises at the end."""
 
     dialect = DIALECT
 

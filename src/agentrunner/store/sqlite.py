@@ -20,7 +20,6 @@ SEARCH_S = 5.0
 _SEARCHERS = 2
 _READ_S = 2.0
 _CACHE_KIB = 32 * 1024
-_CHECKPOINT_PAGES = 1000
 _WAL_BYTES = 64 * 1024 * 1024
 _TRUNCATION_MS = 250
 _SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL"}
@@ -163,7 +162,6 @@ class SqliteDatabase:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         migrate.sqlite(connection, self._migrations)
         connection.execute("PRAGMA foreign_keys = ON")
 
