@@ -1,6 +1,7 @@
 """The parser of server-sent events, against the standard's rules and under any chunking."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -60,7 +61,7 @@ def test_it_follows_the_standard(stream: bytes) -> None:
 def test_any_chunking_gives_the_same_frames(stream: bytes, cuts: list[int]) -> None:
     """A cut may fall anywhere: between CR and LF, inside a character, inside the mark at the beginning."""
     places = sorted({0, *(cut for cut in cuts if cut < len(stream)), len(stream)})
-    chunks = [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    chunks = [stream[start:end] for start, end in pairwise(places)]
     assert parsed(chunks) == reference(stream)
 
 
@@ -87,8 +88,7 @@ def test_a_frame_without_end_is_refused(chunks: list[bytes]) -> None:
     """A stream that is not ours cannot fill the memory."""
     parser = Parser(max_frame_bytes=128)
     with pytest.raises(FrameTooLarge):
-        for chunk in chunks:
-            parser.feed(chunk)
+        [parser.feed(chunk) for chunk in chunks]
 
 
 def test_a_long_stream_of_short_frames_is_not_too_large() -> None:

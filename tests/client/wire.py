@@ -1,5 +1,6 @@
-"""A real HTTP server on a Unix socket that speaks `contract` and misbehaves when told: it drops answers, cuts streams in
-the middle of a frame, dies as `kill -9` lets it (the socket file stays) and comes back.
+"""A real HTTP server on a Unix socket that speaks `contract` and misbehaves when told.
+
+It drops answers, cuts streams in the middle of a frame, dies as `kill -9` makes it (the socket file stays), comes back.
 """
 
 import asyncio

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from agentrunner import __version__
 from agentrunner.app.address import SOCKET_NAME, read_address
 from agentrunner.app.parent import PARENT_FD
+from agentrunner.app.tokens import make_local_tokens
 from agentrunner.config import BY_NAME, SETTINGS, Settings
 from agentrunner.process.adopt import is_live
 
@@ -65,6 +66,7 @@ class Parent:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._told.append(received))
         self._selector.register(self._wake_read, selectors.EVENT_READ)
+        make_local_tokens(self._settings.data_path)
         self._start_due()
 
     def run(self) -> int:

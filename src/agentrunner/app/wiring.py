@@ -1,16 +1,13 @@
 """Which classes stand behind the contracts."""
 
-import os
 import secrets as random_bits
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from agentrunner.app.backends import backends
-from agentrunner.app.tokens import TOKEN_FILE, WORKER_TOKEN_FILE
+from agentrunner.app.tokens import LOCAL_TOKENS, local_token
 from agentrunner.config import Settings
-from agentrunner.domain.token import Scope
 from agentrunner.engine import projects, tokens
 from agentrunner.engine.services import Services, steady_clock
 from agentrunner.engine.wakeups import Wakeups
@@ -49,7 +46,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     try:
         db.listen(services.wakeups.publish)
         await db.write(_begin, services.clock())
-        for file, scope in ((TOKEN_FILE, Scope.ADMIN), (WORKER_TOKEN_FILE, Scope.WORKER)):
+        for file, scope in LOCAL_TOKENS:
             await tokens.ensure(services, file, scope, local_token(settings.data_path / file))
         yield services
     finally:
@@ -60,19 +57,3 @@ async def _begin(tx: Tx, now: int) -> None:
     await meta.put_once(tx, INSTANCE, uuid.uuid4().hex)
     await projects.ensure_default(tx, now)
     await workers.hear_all(tx, now)
-
-
-def local_token(path: Path) -> str:
-    """The token in a 0600 file, made where there is none: commands on this host find it by themselves."""
-    try:
-        if text := path.read_text().strip():
-            return text
-    except FileNotFoundError:
-        pass
-    text = tokens.generate()
-    temporary = path.with_name(path.name + ".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-    temporary.rename(path)
-    return text

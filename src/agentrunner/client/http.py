@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,8 @@ class Http:
         self.target = target
         self._chance = chance
         self._directory: int | None = None
+        self._socket_path = None if target.socket is None else self._short(target.socket)
+        self._has_answered = False
         headers = {"user-agent": f"agentrunner/{__version__}", "accept": "application/json"}
         if target.token:
             headers["authorization"] = f"Bearer {_printable(target.token)}"
@@ -68,20 +71,30 @@ class Http:
         return cls(find(settings))
 
     def _transport(self) -> httpx.HTTPTransport:
-        socket = self.target.socket
         # Loading the system's certificates takes longer than a whole command; plain HTTP has no use for them.
         is_secure = self.target.url.startswith("https:")
-        return httpx.HTTPTransport(uds=None if socket is None else self._short(socket), verify=is_secure)
+        return httpx.HTTPTransport(uds=self._socket_path, verify=is_secure)
 
-    def _short(self, socket: Path) -> str:
-        """The socket through an open descriptor of its directory where its path has more than a socket's 107 bytes."""
-        if len(os.fsencode(socket)) <= 107:
-            return str(socket)
+    def _probe(self) -> None:
+        """Connect once where nobody has answered yet: httpcore leaves the socket of a refused connection unclosed."""
+        if self._socket_path is None or self._has_answered:
+            return
         try:
-            self._directory = os.open(socket.parent, _O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(CONNECT_WITHIN_S)
+                probe.connect(self._socket_path)
         except OSError as error:
-            raise ServerUnreachable(f"{socket.parent} cannot be opened: {error.strerror}.") from error
-        return f"/proc/self/fd/{self._directory}/{socket.name}"
+            raise _Failed(self._unreachable(error), is_sent=False) from error
+
+    def _short(self, path: Path) -> str:
+        """The socket through an open descriptor of its directory where its path has more than a socket's 107 bytes."""
+        if len(os.fsencode(path)) <= 107:
+            return str(path)
+        try:
+            self._directory = os.open(path.parent, _O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise ServerUnreachable(f"{path.parent} cannot be opened: {error.strerror}.") from error
+        return f"/proc/self/fd/{self._directory}/{path.name}"
 
     def __enter__(self) -> "Http":
         return self
@@ -165,8 +178,11 @@ class Http:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Foreign exceptions as ours: whether the request can have arrived decides if it may be sent again."""
+        self._probe()
+        self._has_answered = False
         try:
             yield
+            self._has_answered = True
         except _NOT_SENT as error:
             raise _Failed(self._unreachable(error), is_sent=False) from error
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
