@@ -79,6 +79,7 @@ async def test_all_or_none(client: httpx.AsyncClient) -> None:
         (b'{"type":"a","ts":"0001-01-01T00:00:00+23:59"}', 422, "`ts`"),
         (b'{"type":"a","client_seq":1}', 422, "`producer`"),
         (b'{"type":"a","producer":"p","client_seq":9223372036854775808}', 422, "`client_seq`"),
+        (b'{"type":"run.completed","payload":1e999}', 422, "out of range"),
         (b'{"type":"usage","payload":{"input_tokens":"x"}}', 422, "`payload`"),
         (b"", 400, "not valid JSON"),
         (b"{", 400, "not valid JSON"),

@@ -55,7 +55,9 @@ class Product:
         self.log_path = data_dir / "test.log"
 
     def start(self, part: str) -> Process:
-        """Start `server` or `worker`; it ends itself when this process does."""
+        """Start `server` or `worker`; it ends itself when this process does. A worker needs the token of a server."""
+        if part == "worker":
+            until(lambda: (self.data_dir / "worker-token").exists(), 20)
         environment = {**self.environment, "AGENTRUNNER_PARENT_FD": str(self._read_end)}
         return self._start([sys.executable, "-m", "agentrunner.app", part], environment, (self._read_end,))
 
@@ -105,7 +107,10 @@ class Product:
 
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Wait until the server answers and a worker is online."""
-        until(self._is_ready, timeout)
+        try:
+            until(self._is_ready, timeout, 0.02)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from error
 
     def _is_ready(self) -> bool:
         answer = self.try_ask("GET", "/v1/workers")

@@ -35,8 +35,7 @@ async def changed(world: World, run_id: int, use: Use) -> Run:
 async def test_nothing_gathered_writes_nothing(world: World) -> None:
     """Neither a row nor a wake-up."""
     run = await world.create()
-    heard: list[str] = []
-    world.s.db.listen(heard.append)
+    heard = await listen(world)
     assert await changed(world, run.id, lambda change: change.set(title=run.title)) == run
     await world.create()
     assert run_topic(run.id) not in heard
@@ -113,8 +112,7 @@ async def test_wake_ups(world: World, use: Use, topics: set[str]) -> None:
     run = await world.create(backend="external") if not topics & {QUEUE_TOPIC} else await world.create()
     if topics & {QUEUE_TOPIC}:
         await (await world.register()).start()
-    heard: list[str] = []
-    world.s.db.listen(heard.append)
+    heard = await listen(world)
     await changed(world, run.id, use)
     await until_heard(world, heard, {run_topic(run.id), *topics})
     assert {topic for topic in heard if topic in (run_topic(run.id), RUNS_TOPIC, QUEUE_TOPIC)} == {
@@ -129,6 +127,20 @@ async def _end_attempts(tx: Tx) -> None:
     await tx.run("UPDATE attempts SET ended_at = 0")
 
 
+async def listen(world: World) -> list[str]:
+    """What is announced from now on; what was committed before has arrived."""
+    heard: list[str] = []
+    world.s.db.listen(heard.append)
+
+    async def mark(tx: Tx) -> None:
+        tx.after_commit("mark")
+
+    await world.s.db.write(mark)
+    await until_heard(world, heard, {"mark"})
+    heard.clear()
+    return heard
+
+
 async def until_heard(world: World, heard: list[str], topics: set[str]) -> None:
     """Wait until these topics came; they may come behind the answer."""
 
@@ -141,8 +153,7 @@ async def until_heard(world: World, heard: list[str], topics: set[str]) -> None:
 async def test_no_wake_up_without_a_commit(world: World) -> None:
     """What is undone is not announced, and its event is not there."""
     run = await world.create()
-    heard: list[str] = []
-    world.s.db.listen(heard.append)
+    heard = await listen(world)
 
     async def fail(tx: Tx) -> None:
         change = Change(await locked(tx, run.id), START)

@@ -90,11 +90,10 @@ class Application:
             await call.send({"type": "http.response.start", "status": 204, "headers": list(head)})
             await call.send({"type": "http.response.body", "body": b""})
             return
-        call.held = await self.context.tokens.held(call)
         by_method, text = self._table.find(call.path)
         if (route := by_method.get(call.method)) is not None:
             call.template = route.path
-            permit(call, route.scope, self.context.services)
+            await self._permit(call, route.scope)
             await route.serve(self.context, call, text)
             return
         await self._to_framework(call, by_method)
@@ -104,6 +103,7 @@ class Application:
             raise MethodNotAllowed("OPTIONS is answered only to browsers of a configured origin.")
         call.announce_body(BODY_BYTES)
         call.expect_json()
+        call.expect_utf8()
         call.scope[_CALL] = call
         try:
             await self._framework(call.scope, call.receive, call.send)  # type: ignore[arg-type]
@@ -127,10 +127,15 @@ class Application:
             return set()
         return {method for method, template in self._parameters if template == found[-1]}
 
-    def guard(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def _permit(self, call: Call, needed: TokenScope | None) -> None:
+        if needed is not None:
+            call.held = await self.context.tokens.held(call)
+            permit(call, needed, self.context.services)
+
+    async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """The framework's side of the door: scope and query parameters, before a body is read."""
         call: Call = connection.scope[_CALL]  # type: ignore[literal-required]
-        permit(call, handler.opt.get("scope", TokenScope.ADMIN), self.context.services)
+        await self._permit(call, handler.opt.get("scope", TokenScope.ADMIN))
         key = (call.method, connection.scope["path_template"])
         known, lists = self._parameters.get(key, ((), ()))
         query.check(call.scope["query_string"], known, lists)

@@ -65,13 +65,11 @@ def presented(call: Call) -> str | None:
     return call.header(b"x-api-key")
 
 
-def permit(call: Call, needed: Scope | None, services: Services) -> None:
-    """Let a request through to a route that needs a scope (None: open to all). Raises Unauthorized, Forbidden.
+def permit(call: Call, needed: Scope, services: Services) -> None:
+    """Let a request through to what needs a scope. Raises Unauthorized, Forbidden.
 
     The worker protocol is served on the Unix socket, on TCP only where the setting says so, and never without a token.
     """
-    if needed is None:
-        return
     settings = services.settings
     if call.held is None:
         if settings.insecure_no_auth and needed is not Scope.WORKER:

@@ -1,6 +1,7 @@
 """One HTTP request and its answer: bounded reading, problem documents, the headers that every answer has."""
 
 import asyncio
+import codecs
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ class Call:
             self.headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in self.headers
         )
         self._deadline: float | None = None
+        self._utf8: codecs.IncrementalDecoder | None = None
 
     def header(self, name: bytes) -> str | None:
         """The first header of this (lower-case) name."""
@@ -74,6 +76,10 @@ class Call:
         kind = self.media_type()
         if not self._body_ended and kind and kind != "application/json" and not kind.endswith("+json"):
             raise UnsupportedMediaType(f"The body is sent as {kind[:100]!r}; send `content-type: application/json`.")
+
+    def expect_utf8(self) -> None:
+        """Check what arrives while it arrives, for readers that do not. Raises InvalidRequest from `receive`."""
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
 
     def announce_body(self, limit: int) -> None:
         """Set how large a body is taken; refuses one that says beforehand to be larger. Raises BodyTooLarge."""
@@ -107,6 +113,9 @@ class Call:
         self._body_ended = not message.get("more_body", False)
         if self._received > self.body_limit:
             raise self._too_large()
+        if self._utf8 is not None:
+            with self.decoding():
+                self._utf8.decode(message.get("body", b""), self._body_ended)
         return message
 
     async def body(self, limit: int = BODY_BYTES) -> bytes:
@@ -214,7 +223,7 @@ class Call:
         try:
             yield
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise errors.translate(error) from error
+            raise errors.of_decoding(error) from error
 
     async def decoded(self, kind: type[T], limit: int = BODY_BYTES) -> T:
         """The body as `kind`. Raises InvalidRequest, InvalidField, UnsupportedMediaType."""

@@ -34,7 +34,8 @@ T = TypeVar("T")
 async def record(context: Context, call: Call, _: str) -> None:
     """`POST /v1/control/record`."""
     request = await call.decoded(RecordRequest, RECORD_BYTES)
-    answer = await events.record(context.services, request)
+    with call.decoding():
+        answer = await events.record(context.services, request)
     if stored := sum(len(part.events) for part in request.parts):
         context.figures.events.labels("record").inc(stored)
     await call.json(answer)

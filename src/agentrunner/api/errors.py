@@ -50,15 +50,20 @@ def translate(error: Exception, address: str = "this address") -> AgentRunnerErr
         return error
     if isinstance(error, RecursionError):
         return InvalidRequest(TOO_DEEP)
+    if isinstance(error, HTTPException):
+        return _of_framework(error, address)
+    return AgentRunnerError()
+
+
+def of_decoding(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> InvalidRequest:
+    """What to say of a body that cannot be read. Elsewhere the same errors are ours, not the client's."""
+    if isinstance(error, RecursionError):
+        return InvalidRequest(TOO_DEEP)
     if isinstance(error, UnicodeDecodeError):
         return InvalidRequest(NOT_UTF8)
     if isinstance(error, msgspec.ValidationError):
         return InvalidField(sentence(str(error)))
-    if isinstance(error, msgspec.DecodeError):
-        return InvalidRequest(f"The body is not valid JSON: {error}.")
-    if isinstance(error, HTTPException):
-        return _of_framework(error, address)
-    return AgentRunnerError()
+    return InvalidRequest(f"The body is not valid JSON: {error}.")
 
 
 def _of_framework(error: HTTPException, address: str) -> AgentRunnerError:

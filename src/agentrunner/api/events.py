@@ -12,7 +12,7 @@ from agentrunner.api.call import Call, decode
 from agentrunner.api.context import Context
 from agentrunner.api.routes import Raw
 from agentrunner.domain.errors import InvalidField, UnsupportedMediaType
-from agentrunner.domain.event import EventView, NewEvent, view
+from agentrunner.domain.event import EventType, EventView, NewEvent, view
 from agentrunner.domain.instant import MAX_INSTANT, parse_rfc3339
 from agentrunner.domain.token import Scope
 from agentrunner.engine import events
@@ -26,6 +26,8 @@ Seq = Annotated[int, Meta(ge=0, le=query.MAX_ID)]
 After = Annotated[int, Meta(ge=0, le=query.MAX_ID, description="The `seq` behind which to begin.")]
 Instant = Annotated[int, Meta(ge=0, le=MAX_INSTANT, description="Milliseconds since 1970 UTC.")]
 _NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
+_READ_BY_US = {EventType.RUN_COMPLETED.value, EventType.RUN_FAILED.value}
+"""Types whose payload is not only kept: a number in it may be larger than can be read."""
 _encoder = msgspec.json.Encoder()
 
 
@@ -91,6 +93,10 @@ async def _reported(call: Call) -> Sequence[NewEvent]:
         found = decoded if isinstance(decoded, list) else [decoded]
     else:
         raise UnsupportedMediaType(f"Events are taken as application/json or application/x-ndjson, not {kind[:100]!r}.")
+    with call.decoding():
+        for event in found:
+            if event.type in _READ_BY_US:
+                msgspec.json.decode(event.payload)
     return [_with_instant(event) if isinstance(event.ts, str) else event for event in found]
 
 

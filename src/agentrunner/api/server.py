@@ -198,6 +198,9 @@ def bind_unix(path: Path) -> socket.socket:
     except OSError as error:
         sock.close()
         raise ConfigurationError(f"Cannot listen on {path}: {error.strerror or error}.") from error
+    except BaseException:
+        sock.close()
+        raise
     sock.setblocking(False)
     return sock
 

@@ -56,7 +56,6 @@ class Http:
         self._chance = chance
         self._directory: int | None = None
         self._socket_path = None if target.socket is None else self._short(target.socket)
-        self._has_answered = False
         headers = {"user-agent": f"agentrunner/{__version__}", "accept": "application/json"}
         if target.token:
             headers["authorization"] = f"Bearer {_printable(target.token)}"
@@ -76,8 +75,8 @@ class Http:
         return httpx.HTTPTransport(uds=self._socket_path, verify=is_secure)
 
     def _probe(self) -> None:
-        """Connect once where nobody has answered yet: httpcore leaves the socket of a refused connection unclosed."""
-        if self._socket_path is None or self._has_answered:
+        """See that somebody listens; it costs microseconds, and httpcore leaves a refused socket unclosed."""
+        if self._socket_path is None:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -179,10 +178,8 @@ class Http:
     def _translated(self) -> Iterator[None]:
         """Foreign exceptions as ours: whether the request can have arrived decides if it may be sent again."""
         self._probe()
-        self._has_answered = False
         try:
             yield
-            self._has_answered = True
         except _NOT_SENT as error:
             raise _Failed(self._unreachable(error), is_sent=False) from error
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
