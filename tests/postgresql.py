@@ -57,7 +57,9 @@ def server() -> Iterator[str]:
         if os.geteuid() == 0:
             for path in (directory, data):
                 os.chown(path, *_user())
-        with _launched([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8"]) as made:
+        with _launched(
+            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8"]
+        ) as made:
             assert made.wait(timeout=60) == 0, (directory / "log").read_text()
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
         with _launched([programs / "postgres", "-D", data, "-k", directory, *settings]) as process:
@@ -104,7 +106,9 @@ def _programs(directory: Path) -> Path:
     assert found is not None
     assert found.origin is not None
     installed = max(Path(found.origin).parent.glob("pginstall*/bin/postgres")).parent.parent
-    if os.geteuid() == 0 and not all(parent.stat().st_mode & stat.S_IXOTH for parent in (installed, *installed.parents)):
+    if os.geteuid() == 0 and not all(
+        parent.stat().st_mode & stat.S_IXOTH for parent in (installed, *installed.parents)
+    ):
         shutil.copytree(installed, directory / "pginstall", symlinks=True)
         installed = directory / "pginstall"
     return installed / "bin"

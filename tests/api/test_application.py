@@ -31,8 +31,8 @@ SPECIAL = [
 ]  # fmt: skip
 NAMES = [
     "goal", "backend", "title", "project", "agent", "options", "limits", "labels", "metadata", "retry",
-    "secrets", "runs", "priority", "on_lost", "external_id", "argv", "env", "wall_s", "attempts", "type", "payload", "level", "ts",
-    "producer", "client_seq", "text", "name", "path", "settings", "scope", "worker_id", "epoch", "run_id", "parts",
+    "secrets", "runs", "priority", "on_lost", "external_id", "argv", "env", "wall_s", "attempts", "type", "payload", "level",
+    "ts", "producer", "client_seq", "text", "name", "path", "settings", "scope", "worker_id", "epoch", "run_id", "parts",
     "stream", "from", "to", "events", "state", "outcome", "sizes", "status", "reason", "slots", "wait_s", "claim_id",
 ]  # fmt: skip
 values = st.recursive(

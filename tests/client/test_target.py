@@ -26,8 +26,10 @@ def test_the_socket_of_the_data_directory_is_preferred(data_dir: Path) -> None:
 
 
 def test_without_a_socket_the_usual_address_is_a_guess(data_dir: Path) -> None:
-    """The port of the settings, or the usual one where that says any."""
+    """The port of the settings, or the usual one where that says any; whoever listens there does not get the token."""
+    (data_dir / "token").write_text("ar_x")
     assert found(data_dir) == Target("http://127.0.0.1:8787", is_guess=True)
+    assert found(data_dir, token="ar_given").token == "ar_given"
     assert found(data_dir, port=9000, host="::1").url == "http://[::1]:9000"
     assert found(data_dir, port=0, host="0.0.0.0").url == "http://127.0.0.1:8787"
 

@@ -74,7 +74,9 @@ async def test_a_swallowed_error_is_no_success(database: Database) -> None:
     """A function that catches a statement's error gets it again, and nothing is kept."""
     heard: list[str] = []
     database.listen(heard.append)
-    answers = await outcomes(database, [partial(put, key="a"), partial(put_and_swallow, key="b"), partial(put, key="c")])
+    answers = await outcomes(
+        database, [partial(put, key="a"), partial(put_and_swallow, key="b"), partial(put, key="c")]
+    )
     assert answers[0] == "a"
     assert isinstance(answers[1], BROKEN_CONSTRAINT)
     assert answers[2] == "c"

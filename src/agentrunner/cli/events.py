@@ -17,6 +17,7 @@ MOST_LINES = 5
 """Lines shown of what a tool answered and of thoughts; `--json` has them all."""
 _LEVELS = {"warning": "yellow", "error": "red"}
 _MARGIN = " " * 10
+_NOT_TOLD = frozenset({"attempt", "revision", "start_time", "waited_ms", "what_to_do", "worker"})
 _HIDDEN = frozenset({EventType.MESSAGE_DELTA, EventType.TURN_STARTED, EventType.INPUT_DELIVERED})
 
 Payload = dict[str, Any]
@@ -34,7 +35,7 @@ class Timeline:
         if event.type in _HIDDEN:
             return ""
         payload = payload_of(event)
-        show = _SHOWN.get(event.type, _other)
+        show = _SHOWN.get(event.type, _of_run if event.type.startswith("run.") else _other)
         lines = list(show(self._out, event, payload))
         if not lines:
             return ""
@@ -114,6 +115,12 @@ def _input(out: Output, event: EventView, payload: Payload) -> Iterator[str]:
 
 def _raw(out: Output, event: EventView, payload: Payload) -> Iterator[str]:
     yield out.paint(f"? {_fields(payload)}", dim=True)
+
+
+def _of_run(out: Output, event: EventView, payload: Payload) -> Iterator[str]:
+    """A change of the run: what only programs need is left to `--json`."""
+    told = {name: value for name, value in payload.items() if name not in _NOT_TOLD}
+    yield from _other(out, event, told)
 
 
 def _other(out: Output, event: EventView, payload: Payload) -> Iterator[str]:

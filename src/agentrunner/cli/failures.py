@@ -65,5 +65,5 @@ def _usage(error: click.ClickException) -> str:
     text = error.format_message()
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "agentrunner"
-    ending = "" if text.endswith((".", "?", "!")) else "."
-    return f"{text}{ending} See `{path} --help`." if isinstance(error, click.UsageError) else text
+    ending = "" if text.endswith((".", "?", "!", "…")) else "."
+    return f"{text[:1].upper()}{text[1:]}{ending} See `{path} --help`." if isinstance(error, click.UsageError) else text

@@ -36,7 +36,8 @@ class Target:
 def find(settings: Settings) -> Target:
     """The server in the settings, else the one behind the data directory's socket, else the usual local address.
 
-    The data directory's token is sent to this machine only; a server elsewhere gets the one in the settings.
+    The data directory's token is sent to its socket and to a local address that was given; any other server gets the
+    one in the settings, or none.
     Raises BadSetting, ConfigurationError.
     """
     given = str(settings.server_url).strip()
@@ -52,7 +53,8 @@ def find(settings: Settings) -> Target:
         return Target("http://agentrunner", socket, _token(settings))
     host = "127.0.0.1" if settings.host in _EVERY_ADDRESS else settings.host
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port or _USUAL_PORT}"
-    return Target(url, None, _token(settings) if _is_local(host) else settings.token or None, is_guess=True)
+    # A server of this data directory would have its socket here, so whoever listens there is not to see its token.
+    return Target(url, None, settings.token or None, is_guess=True)
 
 
 def _checked_host(url: str) -> str:

@@ -94,13 +94,15 @@ class SqliteDatabase:
         """Run `function` on one snapshot, on the loop."""
         if self._reader is None:
             raise _closed()
-        return self._reader.read(_READ_S, function, args, kwargs)
+        self._reader.arm(_READ_S)
+        return self._reader.read(function, args, kwargs)
 
     async def search(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` off the loop with a time limit, which holds for waiting for a thread too."""
         searcher = await self._idle_searcher()
         loop = asyncio.get_running_loop()
-        job: Future[T] = self._threads.submit(searcher.read, self._search_s, function, args, kwargs)
+        searcher.arm(self._search_s)
+        job: Future[T] = self._threads.submit(searcher.read, function, args, kwargs)
         job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._idle.put_nowait, searcher))
         try:
             return await asyncio.wrap_future(job)
@@ -162,6 +164,7 @@ class SqliteDatabase:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         migrate.sqlite(connection, self._migrations)
         connection.execute("PRAGMA foreign_keys = ON")
 

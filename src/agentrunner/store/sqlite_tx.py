@@ -1,6 +1,7 @@
 """One transaction on SQLite: connections, the `Tx` that drives them without suspending, and what their errors mean."""
 
 import contextlib
+import math
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -141,22 +142,22 @@ class SqliteReader:
         self._connection.set_progress_handler(self._is_over, _CHECK_EVERY)
         self._deadline = 0.0
 
-    def read(
-        self, limit_s: float, function: Callable[..., Awaitable[T]], args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> T:
-        """Drive `function` on a snapshot. Raises QueryTimeout where a statement still runs after `limit_s`."""
+    def arm(self, limit_s: float) -> None:
+        """Set how long the next `read` may take. Apart from it, so that an `interrupt` in between is not lost."""
         self._deadline = time.monotonic() + limit_s
-        tx = SqliteTx(self._connection)
+
+    def read(self, function: Callable[..., Awaitable[T]], args: Sequence[Any], kwargs: Mapping[str, Any]) -> T:
+        """Drive `function` on a snapshot. Raises QueryTimeout where a statement still runs at the deadline."""
         self._connection.execute("BEGIN")
         try:
-            return drive(function(tx, *args, **kwargs))
+            return drive(function(SqliteTx(self._connection), *args, **kwargs))
         finally:
-            self._deadline = time.monotonic() + limit_s  # the ROLLBACK itself must not be interrupted
+            self._deadline = math.inf  # the ROLLBACK itself must not be interrupted
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
     def interrupt(self) -> None:
-        """End the function that is being read, if any, at its next look at the clock."""
+        """End what was armed at the next look at the clock."""
         self._deadline = 0.0
 
     def close(self) -> None:
