@@ -29,12 +29,11 @@ SPECIAL = [
     None, True, -1, 0, 2**63, 2**64, -(2**63) - 1, 10**300, 1e308, "", "\x00", "é" * 300, "ar_", "default",
     "external", "command", [], {}, [[]], {"": ""}, "COMPLETED", "9999-12-31T23:59:59Z", "0000-00-00",
 ]  # fmt: skip
-NAMES = [
-    "goal", "backend", "title", "project", "agent", "options", "limits", "labels", "metadata", "retry",
-    "secrets", "runs", "priority", "on_lost", "external_id", "argv", "env", "wall_s", "attempts", "type", "payload", "level",
-    "ts", "producer", "client_seq", "text", "name", "path", "settings", "scope", "worker_id", "epoch", "run_id", "parts",
-    "stream", "from", "to", "events", "state", "outcome", "sizes", "status", "reason", "slots", "wait_s", "claim_id",
-]  # fmt: skip
+NAMES = """
+    goal backend title project agent options limits labels metadata retry secrets runs priority on_lost
+    external_id argv env wall_s attempts type payload level ts producer client_seq text name path settings scope
+    worker_id epoch run_id parts stream from to events state outcome sizes status reason slots wait_s claim_id
+""".split()
 values = st.recursive(
     st.sampled_from(SPECIAL) | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), inner),

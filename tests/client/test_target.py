@@ -65,11 +65,11 @@ def test_an_unreadable_token_is_said(data_dir: Path) -> None:
     """Rather than sent away."""
     (data_dir / "token").touch(0)
     with pytest.raises(ConfigurationError, match="AGENTRUNNER_TOKEN"):
-        found(data_dir)
+        found(data_dir, server_url="http://localhost:1")
 
 
 def test_a_broken_token_file_is_said(data_dir: Path) -> None:
     """A file that is no text is no token."""
     (data_dir / "token").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match="AGENTRUNNER_TOKEN"):
-        found(data_dir)
+        found(data_dir, server_url="http://localhost:1")

@@ -210,7 +210,7 @@ async def test_values_and_rows(database: Database) -> None:
         row = await tx.one(sql, *values)
         assert row is not None
         assert tuple(row[n] for n in range(6)) == values
-        assert [row[name] for name in row.keys()] == [*values, "?"]  # noqa: SIM118
+        assert [row[name] for name in row.keys()] == [*values, "?"]
         total = await tx.one("SELECT sum(n) AS total, avg(n) AS mean FROM (SELECT 1 AS n UNION ALL SELECT 2) AS t")
         assert total is not None
         assert (total["total"], total["mean"]) == (3, 1.5)
@@ -396,17 +396,24 @@ async def _dialect(tx: Tx) -> str:
     return tx.dialect.name
 
 
+def _acknowledged(target: str) -> list[int]:
+    """The rows that a process was told are durable before it was killed in the middle of its work."""
+    with subprocess.Popen([sys.executable, PROGRAM, target], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            numbers = [int(process.stdout.readline()) for _ in range(300)]
+        finally:
+            process.send_signal(signal.SIGKILL)
+        rest = process.stdout.read().splitlines(keepends=True)
+    assert process.returncode == -signal.SIGKILL
+    return numbers + [int(line) for line in rest if line.endswith("\n")]
+
+
 async def test_what_was_acknowledged_survives_kill(open_database: Open, request: pytest.FixtureRequest) -> None:
     """kill -9 in the middle of 32 writers: every acknowledged row is there, none twice."""
     is_sqlite = request.node.callspec.params["open_database"] == "sqlite"
     target = str(request.getfixturevalue("sqlite_path")) if is_sqlite else request.getfixturevalue("postgres_url")
-    with subprocess.Popen([sys.executable, PROGRAM, target], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            acknowledged = [int(process.stdout.readline()) for _ in range(300)]
-        finally:
-            process.send_signal(signal.SIGKILL)
-        acknowledged += [int(line) for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+    acknowledged = await asyncio.to_thread(_acknowledged, target)
     database = open_database()
     await database.start()
     present = await database.read(keys)

@@ -78,13 +78,13 @@ async def test_a_newer_database_is_refused(open_database: Open, tmp_path: Path) 
     """With what to do about it, and without touching it."""
     both = migrations(tmp_path / "m", FIRST, SECOND)
     await open_and_look(open_database(migrations=both))
-    with pytest.raises(ConfigurationError, match="schema 2, this Agent Runner knows 1.*Upgrade Agent Runner"):
+    with pytest.raises(ConfigurationError, match=r"schema 2, this Agent Runner knows 1.*Upgrade Agent Runner"):
         await open_database(migrations=migrations(tmp_path / "old", FIRST)).start()
     assert await open_and_look(open_database(migrations=both)) == ([1, 2], 1)
 
 
 async def test_killed_between_two_statements_on_sqlite(sqlite_path: Path, tmp_path: Path) -> None:
-    """kill -9 in the middle of the second migration: the first is there, the second is not, and the next start goes on."""
+    """kill -9 in the middle of the second migration: only the first is there, and the next start goes on."""
     directory = migrations(tmp_path / "m", FIRST, SECOND)
     command = [sys.executable, PROGRAMS / "migrate_until.py", sqlite_path, directory, "INSERT INTO a (n)"]
     killed = await asyncio.to_thread(subprocess.run, command, timeout=30, check=False)
@@ -112,11 +112,12 @@ async def test_killed_between_two_statements_on_postgres(postgres_url: str, tmp_
         sql = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
         return await looking.fetchval(sql)
 
-    with subprocess.Popen([sys.executable, "-c", code, postgres_url, directory]) as process:
-        try:
-            server_process = await eventually(sleeping)
-        finally:
-            process.kill()
+    process = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-c", code, postgres_url, directory])
+    try:
+        server_process = await eventually(sleeping)
+    finally:
+        process.kill()
+        process.wait(timeout=10)
     # The server reads from a dead client only when the statement is over; who restarts it would wait for just that.
     await looking.execute("SELECT pg_cancel_backend($1)", server_process)
     await looking.close()
@@ -178,10 +179,10 @@ def test_files_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
     (directory / "README.md").write_text("not SQL")
     assert [migration.version for migration in migrate.load(migrate.SQLITE, directory)] == [1]
     (directory / "0003_later.sql").write_text(FIRST)
-    with pytest.raises(ValueError, match="migration 0002 is missing before 0003_later.sql"):
+    with pytest.raises(ValueError, match=r"migration 0002 is missing before 0003_later\.sql"):
         migrate.load(migrate.SQLITE, directory)
     (directory / "0002_between.sql").write_text("CREATE TABLE c (id {{uuid}});")
-    with pytest.raises(ValueError, match="0002_between.sql: .*uuid"):
+    with pytest.raises(ValueError, match=r"0002_between\.sql: .*uuid"):
         migrate.load(migrate.SQLITE, directory)
 
 

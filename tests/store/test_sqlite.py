@@ -1,7 +1,9 @@
 """What only SQLite has: the writer thread and its groups, and a file that may be anything."""
 
 import asyncio
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -227,14 +229,15 @@ async def test_the_wal_stays_bounded_under_overlapping_readers(
             connection.execute("COMMIT")
         connection.close()
 
-    async def replace(tx: Tx) -> None:
-        await tx.run("UPDATE meta SET value = ? WHERE key = 'row'", "x" * MIB)
+    async def replace(tx: Tx, number: int) -> None:
+        # Other text each time: SQLite does not write a page again that stays the same.
+        await tx.run("UPDATE meta SET value = ? WHERE key = 'row'", f"{number:08}" * (MIB // 8))
 
     readers = [asyncio.create_task(asyncio.to_thread(keep_reading, offset)) for offset in (0.0, 0.01, 0.02)]
     largest = 0
     try:
-        for _ in range(200):
-            await sqlite_database.write(replace)
+        for number in range(200):
+            await sqlite_database.write(replace, number)
             largest = max(largest, sqlite_path.with_name("test.db-wal").stat().st_size)
     finally:
         is_over.set()
@@ -254,10 +257,10 @@ async def test_the_files_are_the_owners_alone(sqlite_database: SqliteDatabase, s
 
 async def test_a_wide_open_file_is_closed(sqlite_path: Path) -> None:
     """A database that was copied with the wrong mode gets the right one."""
-    sqlite_path.touch(mode=0o644)
+    os.close(os.open(sqlite_path, os.O_CREAT | os.O_WRONLY, 0o644))
     database = SqliteDatabase(sqlite_path)
     await database.start()
-    assert sqlite_path.stat().st_mode & 0o777 == 0o600
+    assert stat.S_IMODE(os.stat(sqlite_path).st_mode) == 0o600
     await database.stop()
 
 

@@ -28,6 +28,8 @@ from agentrunner.domain.token import Scope as TokenScope
 from agentrunner.engine.services import Services
 
 _CALL = "agentrunner.call"
+_GONE = 499
+"""What is counted for a client that closed before it was answered."""
 _METHODS = {"GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"}
 
 
@@ -82,7 +84,7 @@ class Application:
             lasting = call.template in control.LASTING
             method = call.method if call.method in _METHODS else "other"
             seconds = None if lasting else time.perf_counter() - started
-            self.context.figures.answered(method, call.template, call.status, seconds)
+            self.context.figures.answered(method, call.template, call.status or _GONE, seconds)
 
     async def _handle(self, call: Call) -> None:
         self._doorkeeper.admit(call)

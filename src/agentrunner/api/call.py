@@ -4,7 +4,7 @@ import asyncio
 import codecs
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -186,16 +186,13 @@ class Call:
 
     async def _linger(self) -> None:
         """Throw away what still comes: closing at once would reset the connection before the answer is read."""
-        left = _LINGER_BYTES
-        try:
+        left, more = _LINGER_BYTES, True
+        with suppress(TimeoutError):
             async with asyncio.timeout(self.bounds.linger_s):
-                while left > 0:
+                while more and left > 0:
                     message = await self._receive()
-                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                        return
+                    more = message.get("more_body", False)
                     left -= len(message.get("body", b""))
-        except TimeoutError:
-            return
 
     async def gone(self) -> None:
         """Return once the client has closed; for routes that have read their body."""

@@ -50,6 +50,8 @@ def translate(error: Exception, address: str = "this address") -> AgentRunnerErr
         return error
     if isinstance(error, RecursionError):
         return InvalidRequest(TOO_DEEP)
+    if isinstance(error, OverflowError):
+        return InvalidField("A number of the request is larger than 64 bits hold; send a smaller one.")
     if isinstance(error, HTTPException):
         return _of_framework(error, address)
     return AgentRunnerError()

@@ -94,22 +94,22 @@ class Feed:
 
     async def _fill(self) -> None:
         try:
-            batches = events.follow(self._services, self.run.id, self._last)
-            async with aclosing(batches):  # type: ignore[type-var]
-                async for batch, run in batches:
-                    self._add(batch)
-                    self.run = run
-                    if batch or self.ended:
-                        self._wake()
-                    if batch and not self.ended:
-                        # One flush to every reader costs the same for one event as for fifty, so a burst is gathered.
-                        await asyncio.sleep(self._window())
-        except asyncio.CancelledError:
-            raise
+            await self._take(events.follow(self._services, self.run.id, self._last))
         except Exception as error:
             log.error("feed failed", run=self.run.id, exception=trace(error))
             self.failed = True
             self._wake()
+
+    async def _take(self, batches: AsyncIterator[tuple[list[Event], Run]]) -> None:
+        async with aclosing(batches):  # type: ignore[type-var]
+            async for batch, run in batches:
+                self._add(batch)
+                self.run = run
+                if batch or self.ended:
+                    self._wake()
+                if batch and not self.ended:
+                    # One flush to every reader costs the same for one event as for fifty, so a burst is gathered.
+                    await asyncio.sleep(self._window())
 
     def _window(self) -> float:
         return min(self._bounds.flush_s, 0.001 + 0.0005 * len(self.subscribers))

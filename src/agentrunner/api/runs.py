@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
+from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import JSONBody, QueryParameter, SkipValidation
 from msgspec import Meta
 
 from agentrunner.api import query
@@ -98,30 +99,41 @@ def _list_of(text: str) -> Any:
     return QueryParameter(description=text, max_items=50)
 
 
-@get("/v1/runs", opt={"scope": Scope.READ}, summary="List runs, the newest first")
-async def page(  # noqa: PLR0913 - each filter is a parameter of the address
-    context: Given,
+async def filters(
     status: Annotated[list[Status] | None, _list_of("These statuses.")] = None,
     project: Annotated[list[str] | None, _list_of("Projects by name.")] = None,
     backend: Annotated[list[str] | None, _list_of("These backends.")] = None,
     agent: Annotated[list[str] | None, _list_of("These agents.")] = None,
     worker: Annotated[list[str] | None, _list_of("Workers by id.")] = None,
     label: Annotated[list[str] | None, _list_of("`name=value`; all have to be there.")] = None,
-    q: Annotated[str, QueryParameter(max_length=500, description="Words of title and goal; all must be there.")] = "",
-    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
-    cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
-) -> RunPage:
-    """Runs that pass every filter; several values of one filter are alternatives."""
-    filters: dict[str, Any] = {
+) -> dict[str, Any]:
+    """The filters of a list; several values of one are alternatives."""
+    return {
         "status": status,
         "project": project,
         "backend": backend,
         "agent": agent,
         "worker_id": worker,
         "labels": [_label(text) for text in label or ()],
-        "text": _words(q),
     }
-    found = await runs.page(context.services, filters, query.position(_NOUN, cursor), limit + 1)
+
+
+@get(
+    "/v1/runs",
+    opt={"scope": Scope.READ},
+    dependencies={"narrow": Provide(filters)},
+    summary="List runs, the newest first",
+)
+async def page(
+    context: Given,
+    narrow: NamedDependency[SkipValidation[dict[str, Any]]],
+    q: Annotated[str, QueryParameter(max_length=500, description="Words of title and goal; all must be there.")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
+    cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
+) -> RunPage:
+    """Runs that pass every filter."""
+    wanted = {**narrow, "text": _words(q)}
+    found = await runs.page(context.services, wanted, query.position(_NOUN, cursor), limit + 1)
     following = query.cursor(_NOUN, found[limit - 1].id) if len(found) > limit else None
     return RunPage(items=[view(run) for run in found[:limit]], next_cursor=following)
 

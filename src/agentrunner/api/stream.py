@@ -69,16 +69,21 @@ async def send(context: Context, call: Call, chunks: AsyncIterator[bytes], subsc
     watch.add_done_callback(lambda _: subscriber.leave())
     context.figures.streams.inc()
     try:
-        taken = await _push(context, call, _HELLO)
-        async with aclosing(chunks) as open_chunks:  # type: ignore[type-var]
-            async for chunk in open_chunks:
-                if not (taken := await _push(context, call, chunk)):
-                    break
-        if taken and not watch.done():
+        if await _push_all(context, call, chunks) and not watch.done():
             await call.send({"type": "http.response.body", "body": b""})
     finally:
         context.figures.streams.dec()
         watch.cancel()
+
+
+async def _push_all(context: Context, call: Call, chunks: AsyncIterator[bytes]) -> bool:
+    """Send every chunk; False where the reader was cut."""
+    async with aclosing(chunks):  # type: ignore[type-var]
+        taken = await _push(context, call, _HELLO)
+        async for chunk in chunks:
+            if not (taken := await _push(context, call, chunk)):
+                break
+    return taken
 
 
 async def _push(context: Context, call: Call, chunk: bytes) -> bool:

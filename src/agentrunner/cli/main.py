@@ -11,7 +11,7 @@ import click
 from agentrunner import __version__
 from agentrunner.cli import failures
 from agentrunner.cli.group import unknown
-from agentrunner.cli.output import prepare
+from agentrunner.cli.output import ReaderGone, prepare
 from agentrunner.cli.session import Session
 
 
@@ -99,22 +99,13 @@ def root(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code, prints at most one line about an error and never a traceback."""
     prepare(sys.stdout, sys.stderr)
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # Whoever read has gone; nothing is left to say, and the interpreter must not try at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return failures.BROKEN_PIPE
-
-
-def _run(arguments: Sequence[str] | None) -> int:
     given = None if arguments is None else list(arguments)
     try:
         result: Any = root.main(given, prog_name="agentrunner", standalone_mode=False, obj=Session())
-    except BrokenPipeError:
-        raise
+    except ReaderGone:
+        # Nothing is left to say, and the interpreter must not try to at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return failures.BROKEN_PIPE
     except (Exception, KeyboardInterrupt) as error:
         return failures.report(error)
     return result if isinstance(result, int) else failures.OK

@@ -16,6 +16,10 @@ _NARROWEST = 12
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
+class ReaderGone(Exception):
+    """Whoever read standard output has gone, as `head` does; not a BrokenPipeError, which click takes for its own."""
+
+
 class Cell(NamedTuple):
     """Text with the colour it has on a terminal."""
 
@@ -59,8 +63,11 @@ class Output:
 
     def write(self, text: str) -> None:
         """Print text that is complete and safe, and see that it leaves at once."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
     def line(self, text: str = "") -> None:
         """Print one line of our own."""

@@ -68,6 +68,7 @@ class SqliteWriter:
             await ready
         except BaseException:
             self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
             raise
         self._is_open = True
 

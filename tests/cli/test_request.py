@@ -1,0 +1,110 @@
+"""What the options of `run` ask for."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import pytest
+
+from agentrunner.cli.request import Asked, build
+from agentrunner.domain.run import Limits, NewRun
+from agentrunner.domain.state import OnLost
+
+
+def built(*words: str, **given: Any) -> NewRun:
+    """The request of these words and options, with a secret and a goal at hand."""
+    return build(Asked(words=words, **given), lambda name: f"value of {name}", lambda: "goal from stdin")
+
+
+def test_words_are_a_command() -> None:
+    """As they are: no shell, no quoting."""
+    new = built("sh", "-c", "echo $HOME | wc", is_marked=True)
+    assert (new.backend, new.goal, new.options) == ("command", "", {"argv": ["sh", "-c", "echo $HOME | wc"]})
+
+
+def test_words_are_a_goal_for_every_other_backend() -> None:
+    """Joined; `-` is standard input."""
+    assert built("Fix", "it", backend="claude").goal == "Fix it"
+    assert built("-", backend="claude").goal == "goal from stdin"
+
+
+def test_a_scenario_needs_no_backend() -> None:
+    """The words behind it are its goal."""
+    new = built("say", "hi", scenario="- say: hi")
+    assert (new.backend, new.goal, new.options) == ("script", "say hi", {"scenario": "- say: hi"})
+
+
+def test_everything_that_can_be_asked_for() -> None:
+    """Each option arrives where the API wants it."""
+    new = built(
+        "x",
+        title="T",
+        project="p",
+        agent="a",
+        model="m",
+        cwd="sub/..",
+        here=Path("/tmp"),
+        permission_mode="bypass",
+        priority=5,
+        on_lost="retry",
+        tries=3,
+        backoff_s=1.5,
+        env=["A=1", "B=x=y"],
+        secrets=["KEY"],
+        limits=["wall_s=60", "cpu=0.5", "memory_mb=512"],
+        labels=["team=core"],
+        options=["stdin=pipe", "max_turns=3", 'list=["a"]'],
+    )
+    assert msgspec.structs.asdict(new) == msgspec.structs.asdict(
+        NewRun(
+            backend="command",
+            title="T",
+            project="p",
+            agent="a",
+            options={
+                "argv": ["x"], "cwd": "/tmp", "env": {"A": "1", "B": "x=y"}, "model": "m",
+                "permission_mode": "bypass", "stdin": "pipe", "max_turns": 3, "list": ["a"],
+            },
+            limits=Limits(wall_s=60, cpu=0.5, memory_mb=512),
+            priority=5,
+            labels={"team": "core"},
+            on_lost=OnLost.RETRY,
+            retry=msgspec.convert({"attempts": 3, "backoff_s": 1.5}, type(new.retry)),
+            secrets={"KEY": "value of KEY"},
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "hint"),
+    [
+        ([], {}, "nothing to run"),
+        (["Fix the bug"], {}, "reads like a goal"),
+        (["x"], {"backend": "claude", "scenario": "- say: hi"}, "--script is for"),
+        ([" "], {"backend": "claude"}, "say what claude shall do"),
+        (["x"], {"limits": ["wall=1"]}, "did you mean wall_s"),
+        (["x"], {"limits": ["wall_s"]}, "NAME=VALUE"),
+        (["x"], {"limits": ["wall_s=nan"]}, "number"),
+        (["x"], {"limits": ["wall_s=inf"]}, "number"),
+        (["x"], {"limits": ["wall_s=0"]}, "--limit"),
+        (["x"], {"limits": ["pids=1.5"]}, "--limit"),
+        (["x"], {"labels": ["=x"]}, "NAME=VALUE"),
+        (["x"], {"labels": ["a b=x"]}, "run: "),
+        (["x"], {"secrets": ["A=b"]}, "name only"),
+        (["x"], {"secrets": ["a-b"]}, "run: "),
+        (["x"], {"tries": 0}, "--retry"),
+        (["x"], {"priority": 5000}, "priority"),
+        (["x"], {"backend": "No Such"}, "run: "),
+    ],
+)
+def test_what_cannot_be_is_refused(words: list[str], given: dict[str, Any], hint: str) -> None:
+    """Before the server is asked, saying what to write instead."""
+    with pytest.raises(click.UsageError) as caught:
+        built(*words, **given)
+    assert hint in caught.value.format_message()
+
+
+def test_a_command_with_a_space_in_its_name_is_possible() -> None:
+    """Behind `--` one word is meant as it is."""
+    assert built("my program", is_marked=True).options == {"argv": ["my program"]}
