@@ -33,7 +33,7 @@ from demo_timeline import TERMINAL, Screen, Timeline
 
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = ROOT / "tests/programs/node_modules/.bin/claude"
-LINES = 150
+LINES = 130
 STEPS = 80
 POEM = """\
 The server fell, the worker too;

@@ -23,7 +23,7 @@ _STATUS = {
     "run.failed": "FAILED",
     "run.stopped": "STOPPED",
 }
-_QUIET = {"run.created", "turn.started", "turn.finished", "cost"}
+_QUIET = {"run.created", "run.claimed", "turn.started", "turn.finished", "cost"}
 _EVERY_S = 0.9
 """Numbered lines are shown together, this often: a reader follows a timeline, not a flood."""
 
@@ -170,6 +170,8 @@ def describe(type: str, payload: dict[str, Any]) -> str:
             return "by the new worker, where its stored offsets end"
         case "run.paused", _:
             return "the whole tree is frozen"
+        case "run.resumed", _:
+            return "it goes on where it stood"
         case (("message" | "thinking"), {"text": text}):
             return " ".join(str(text).split())
         case "tool.called", {"name": name, "input": given}:

@@ -40,7 +40,8 @@ class Wire:
         found, headers, body = await self.answer()
         assert (found, headers["content-type"]) == (status, "application/problem+json"), body
         document: dict[str, Any] = json.loads(body)
-        assert document["request_id"]
+        assert document["status"] == status
+        assert headers["x-request-id"] == document["request_id"]
         return document
 
     async def closed(self) -> bool:

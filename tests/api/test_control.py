@@ -183,3 +183,40 @@ async def test_record_takes_16_mib_of_output(client: httpx.AsyncClient, worker: 
     assert stored.json()["last_seq"] == 252
     too_much = record(assignment, parts=[{**part, "from": 16_000_000, "to": 32_000_000, "events": events * 2}])
     problem(await worker.post("/v1/control/record", json=too_much), 413, "body_too_large")
+
+
+BIG = 2**70
+
+
+@pytest.mark.parametrize(
+    ("call", "fields"),
+    [
+        ("register", {**WORKER, "lock_inode": BIG}),
+        ("register", {**WORKER, "worker_id": "w", "slots": BIG}),
+        ("heartbeat", {"epoch": 1, "running": BIG}),
+        ("decisions", {"epoch": 1, "known": [BIG], "wait_s": 0}),
+        ("record", {"parts": [{"stream": "out", "from": 0, "to": BIG}]}),
+        ("record", {"run_id": BIG}),
+        ("record", {"attempt": BIG}),
+        ("record", {"parts": [{"stream": "out", "from": 0, "to": 1, "events": [{"type": "t", "ts": BIG}]}]}),
+        ("record", {"outcome": {"status": "FAILED", "reason": "signal", "exit_code": BIG, "sizes": {}}}),
+        (
+            "record",
+            {"parts": [{"stream": "journal", "from": 0, "to": 1, "events": [{"type": "run.paused", "payload": 1}]}]},
+        ),
+        ("record", {"parts": [{"stream": "out", "from": 0, "to": 1, "events": [{"type": "usage", "payload": []}]}]}),
+    ],
+)
+async def test_numbers_and_payloads_out_of_range(
+    client: httpx.AsyncClient, worker: httpx.AsyncClient, call: str, fields: dict[str, Any]
+) -> None:
+    """A number larger than 64 bits, or a fact that says nothing, is refused and changes nothing."""
+    await client.post("/v1/runs", json=COMMAND)
+    await register(worker)
+    (assignment,) = await claim(worker)
+    before = (await client.get("/v1/runs/1")).json()
+    body = record(assignment, **fields) if call == "record" else {"worker_id": WORKER["worker_id"], **fields}
+    response = await worker.post(f"/v1/control/{call}", json=body)
+    assert response.status_code in (409, 422), response.text
+    problem(response, response.status_code, response.json()["code"])
+    assert (await client.get("/v1/runs/1")).json() == before

@@ -68,7 +68,9 @@ def main() -> int:
             raise
         finally:
             product.close()
-        if found["broken"] and options.keep_log:
+        if found["broken"]:
+            print(product.log(), file=sys.stderr)
+        if options.keep_log:
             options.keep_log.write_bytes(product.log_path.read_bytes())
     print(json.dumps({"ok": not found["broken"], "seed": seed, "seconds": round(time.monotonic() - began, 1), **found}))
     return 1 if found["broken"] else 0
@@ -81,7 +83,7 @@ def parse() -> argparse.Namespace:
     how_long.add_argument("--short", action="store_true", help="some 20 s with few kills, as in `make test`")
     how_long.add_argument("--full", action="store_true", help="some half hour with a thousand kills")
     parser.add_argument("--seed", type=int, help="repeat the choices of an earlier drill")
-    parser.add_argument("--keep-log", type=Path, help="where to put the product's log if a promise breaks")
+    parser.add_argument("--keep-log", type=Path, help="where to put the whole log of the product")
     return parser.parse_args()
 
 

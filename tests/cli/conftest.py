@@ -62,9 +62,9 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "agentrunner", *words]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real() -> Iterator[Product]:
-    """The product itself, server and worker, for a module's tests."""
+    """The product itself, server and worker, for all these tests."""
     with product(grace_s=2) as made:
         made.start("server")
         made.start("worker")

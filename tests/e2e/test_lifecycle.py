@@ -133,6 +133,25 @@ def test_the_end_of_up_is_not_the_end_of_its_agents(fresh: Product, number: sign
     assert started == [counting.pid]
 
 
+def test_a_paused_run_is_found_paused(up: Product) -> None:
+    """A frozen tree outlives server and worker frozen; its timeline says so once, and it goes on when it is told to."""
+    run_id = up.create("script", options=numbered(60))
+    until(lambda: has_lines(up, run_id, 5), 20, 0.05)
+    up.wish(run_id, "pause")
+    up.wait(run_id, "PAUSED")
+    known = len(up.lines(run_id))
+    for part in of_directory(up.data_dir, "server", "worker"):
+        assert part.kill()
+    until(lambda: up.try_ask("GET", "/health"), 20, 0.05)
+    until(lambda: "run.adopted" in up.types(run_id), 20, 0.05)
+    assert up.run(run_id)["status"] == "PAUSED"
+    assert len(up.lines(run_id)) == known
+    up.wish(run_id, "resume")
+    up.wait(run_id, "COMPLETED", timeout=30)
+    assert up.lines(run_id) == [f"{number} x" for number in range(1, 61)]
+    assert [type for type in up.types(run_id) if type in {"run.paused", "run.resumed"}] == ["run.paused", "run.resumed"]
+
+
 def test_stop_all_without_a_server(fresh: Product) -> None:
     """`agentrunner stop --all` ends every live run, also where nobody serves any more."""
     first = fresh.up()

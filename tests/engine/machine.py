@@ -289,7 +289,7 @@ class EngineMachine(RuleBasedStateMachine):
     async def _compare(self) -> None:
         db = self.world.s.db
         await truth.check(db)
-        found = {row["id"]: row for row in await self.world.rows("SELECT * FROM runs")}
+        found = {row["id"]: row for row in await self.world.rows("SELECT * FROM runs ORDER BY id")}
         attempts = await self.world.rows("SELECT * FROM attempts ORDER BY run_id, number")
         told = await self.world.rows("SELECT run_id, type, late, attempt FROM events ORDER BY run_id, seq")
         assert list(found) == list(self.model.jobs)

@@ -25,7 +25,7 @@ from agentrunner.domain.run import MASK, NewRun, Run
 from agentrunner.domain.state import Desired, Hold, OnLost, Phase, Reason, Status
 from agentrunner.engine import events, projects, runs
 from agentrunner.engine.runs import Wished
-from engine.world import START, World
+from engine.world import START, TABLES, World
 
 Act = Callable[[Any, int], Awaitable[Wished]]
 ACTS: dict[str, Act] = {"pause": runs.pause, "resume": runs.resume, "stop": runs.stop}
@@ -401,8 +401,7 @@ async def test_secrets_are_in_no_table(world: World) -> None:
     assert set(hold.given.secrets.values()) == set(SECRETS[:2])
     await hold.end(Status.FAILED, Reason.NETWORK)
     await runs.retry(world.s, run.id)
-    tables = "meta projects workers runs labels attempts events inputs tokens idempotency counts".split()
-    for table in tables:
+    for table in TABLES:
         text = repr([tuple(row) for row in await world.rows(f"SELECT * FROM {table}")])
         assert not any(secret in text for secret in SECRETS), table
 

@@ -272,9 +272,18 @@ async def test_a_long_search_ends(open_database: Open) -> None:
 async def test_a_cancelled_search_makes_room(open_database: Open) -> None:
     """Somebody who goes away does not leave a statement running in everybody's way."""
     database = open_database(search_s=30.0)
+    begun: list[int] = []
+
+    async def search_for_ever(tx: Tx) -> None:
+        begun.append(1)
+        await endless(tx)
+
+    async def are_under_way() -> bool:
+        return len(begun) == 2
+
     await database.start()
-    searches = [asyncio.create_task(database.search(endless)) for _ in range(2)]
-    await database.read(count)
+    searches = [asyncio.create_task(database.search(search_for_ever)) for _ in range(2)]
+    await eventually(are_under_way)
     for search in searches:
         search.cancel()
     await asyncio.gather(*searches, return_exceptions=True)
@@ -285,7 +294,7 @@ async def test_a_cancelled_search_makes_room(open_database: Open) -> None:
 
 async def test_a_search_does_not_hold_up_the_loop(open_database: Open) -> None:
     """Reads and writes go on while one runs."""
-    database = open_database(search_s=2.0)
+    database = open_database(search_s=1.0)
     await database.start()
     search = asyncio.create_task(database.search(endless))
     for n in range(20):

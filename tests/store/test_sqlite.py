@@ -242,7 +242,7 @@ async def test_the_wal_stays_bounded_under_overlapping_readers(
     finally:
         is_over.set()
         await asyncio.gather(*readers)
-    assert largest < 80 * MIB
+    assert largest < 128 * MIB
 
 
 async def test_the_files_are_the_owners_alone(sqlite_database: SqliteDatabase, sqlite_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import secrets
 import socket
 import struct
 import sys
@@ -12,7 +11,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from agentrunner.api import errors
 from agentrunner.api.asgi import Bounds
-from agentrunner.domain.errors import InvalidRequest
+from agentrunner.api.call import new_request_id
+from agentrunner.domain.errors import HeadTooLarge, InvalidRequest
 
 
 class _HeadTooLarge(Exception):
@@ -75,16 +75,16 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP request, as a problem document, and close."""
-        large = self._head_bytes > self.bounds.head_bytes
-        detail = (
-            f"The request line and headers are larger than {self.bounds.head_bytes} bytes; send less."
-            if large
-            else "This is not a valid HTTP/1.1 request."
+        error = InvalidRequest("This is not a valid HTTP/1.1 request.")
+        if self._head_bytes > self.bounds.head_bytes:
+            most = self.bounds.head_bytes
+            error = HeadTooLarge(f"The request line and headers are larger than {most} bytes; send less.")
+        request_id = new_request_id()
+        content = errors.document(error, request_id)
+        head = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\nconnection: close\r\n\r\n"
+        self.transport.write(
+            STATUS_LINE[error.status] + head % (errors.CONTENT_TYPE, len(content), request_id.encode()) + content
         )
-        content = errors.document(InvalidRequest(detail), secrets.token_hex(8))
-        head = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        line = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" if large else STATUS_LINE[400]
-        self.transport.write(line + head % (errors.CONTENT_TYPE, len(content)) + content)
         self.transport.close()
 
     def _start_timer(self) -> None:

@@ -31,6 +31,8 @@ def pairs(query_string: bytes) -> list[tuple[str, str]]:
 
 def check(query_string: bytes, known: Collection[str], lists: Collection[str]) -> None:
     """Refuse a parameter that is not known or given twice. Raises InvalidField, naming the nearest."""
+    if not query_string:
+        return
     seen: set[str] = set()
     for name, _ in pairs(query_string):
         if name not in known:

@@ -13,7 +13,8 @@ def configure(settings: Settings, part: str) -> None:
     level = logging.getLevelNamesMapping().get(str(settings.log_level).upper(), logging.INFO)
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
+        # Plain: the renderer's own traceback shows local variables, and with them tokens.
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -49,6 +49,13 @@ class Busy:
             self._thread.start()
         self._woken.set()
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The line is clean while something else is printed."""
+        with self._lock:
+            self._erase()
+            yield
+
     def end(self) -> None:
         """It is over; the line is clean again."""
         if not self._draws:
@@ -56,9 +63,12 @@ class Busy:
         with self._lock:
             self._began = None
             self._woken.clear()
-            if self._is_drawn:
-                self._is_drawn = False
-                click.echo(_CLEAR, nl=False, err=True)
+            self._erase()
+
+    def _erase(self) -> None:
+        if self._is_drawn:
+            self._is_drawn = False
+            click.echo(_CLEAR, nl=False, err=True)
 
     def close(self) -> None:
         """End for good."""

@@ -24,6 +24,7 @@ def create(session: Session, name: str, path: str | None, max_running: int | Non
     """Create a project called NAME. A relative DIR is taken from where you are."""
     import msgspec
 
+    from agentrunner.cli.request import said
     from agentrunner.client import projects
     from agentrunner.domain.project import NewProject
 
@@ -31,7 +32,7 @@ def create(session: Session, name: str, path: str | None, max_running: int | Non
     try:
         new = msgspec.convert({"name": name, "path": absolute, "settings": {"max_running": max_running}}, NewProject)
     except msgspec.ValidationError as error:
-        raise click.UsageError(f"{error}") from None
+        raise click.UsageError(said(error)) from None
     made = projects.create(session.http, new)
     if session.out.as_json:
         session.out.json(made)

@@ -53,26 +53,33 @@ def _wanted(everything: bool, status: tuple[str, ...], **given: Any) -> Any:
 
 
 def _print(session: Session, wanted: Any, limit: int, quiet: bool) -> None:
-    from itertools import islice
-
-    from agentrunner.client import runs
-
     out = session.out
-    if out.as_json and limit <= runs.PAGE:
-        out.json(runs.page(session.http, wanted, limit))
-        return
-    found = list(islice(runs.every(session.http, wanted, min(limit, runs.PAGE)), limit + 1))
-    more, found = len(found) > limit, found[:limit]
+    found, following = _found(session, wanted, limit)
     if out.as_json:
-        out.json({"items": found, "next_cursor": None})
+        out.json({"items": found, "next_cursor": following})
     elif quiet:
         out.write("".join(f"{run.id}\n" for run in found))
     else:
         _table(session, found)
-        if more:
+        if following is not None:
             out.note(f"There are more; `--limit` shows more than {limit}.")
         if not found and list(wanted.status) == list(ACTIVE):
             out.note("No run is active; `agentrunner ps --all` lists finished ones.")
+
+
+def _found(session: Session, wanted: Any, limit: int) -> tuple[list[Any], str | int | None]:
+    """Up to `limit` runs, and the cursor behind them where there are more."""
+    from agentrunner.client import runs
+
+    found: list[Any] = []
+    following: str | int | None = None
+    while len(found) < limit:
+        size = min(limit - len(found), runs.PAGE)
+        page = runs.page(session.http, wanted, size, None if following is None else str(following))
+        found += page.items
+        if (following := page.next_cursor) is None:
+            break
+    return found, following
 
 
 def _table(session: Session, found: list[Any]) -> None:

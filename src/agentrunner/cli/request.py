@@ -163,4 +163,11 @@ def _converted(value: Mapping[str, Any], kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise click.UsageError(f"{where}: {error}") from None
+        raise click.UsageError(f"{where}: {said(error)}") from None
+
+
+def said(error: msgspec.ValidationError) -> str:
+    """msgspec's message with the field in front: `` `wall_s`: expected `float` > 0.0 ``."""
+    text, separator, path = str(error).partition(" - at ")
+    field = path.replace("`", "").removeprefix("key in ").removeprefix("$").removeprefix(".")
+    return f"`{field}`: {text[:1].lower()}{text[1:]}" if separator and field else text

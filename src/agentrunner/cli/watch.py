@@ -10,6 +10,7 @@ import click
 from agentrunner.cli.busy import Busy
 from agentrunner.cli.events import Timeline, raw_lines
 from agentrunner.cli.interrupts import Interrupts
+from agentrunner.cli.keys import keys
 from agentrunner.cli.output import Output
 from agentrunner.cli.results import result
 from agentrunner.cli.session import Session
@@ -20,7 +21,15 @@ from agentrunner.domain.run import RunView
 
 Choice = Literal["detach", "stop", "continue"]
 Printer = Callable[[EventView], None]
-_ANSWERS: dict[str, Choice] = {"d": "detach", "s": "stop", "c": "continue"}
+_ANSWERS: dict[str, Choice] = {
+    "d": "detach",
+    "s": "stop",
+    "c": "continue",
+    "\x03": "detach",
+    "\x04": "detach",
+    "": "detach",
+}
+"""By key; Ctrl-C again, Ctrl-D and a terminal that went away leave as well."""
 
 
 class Detached(Exception):
@@ -151,12 +160,9 @@ def ask(out: Output, run: RunView) -> Choice | None:
     if not (sys.stdin.isatty() and out.errors_to_terminal):
         return None
     question = f"\nRun {run.id} goes on by itself: [d]etach, [s]top it, [c]ontinue watching? "
-    while True:
-        click.echo(question, nl=False, err=True)
-        try:
-            key = click.getchar().lower()
-        except (KeyboardInterrupt, EOFError):
-            key = "d"
-        if (choice := _ANSWERS.get(key)) is not None:
-            click.echo(choice, err=True)
-            return choice
+    with keys(sys.stdin.fileno()) as next_key:
+        while True:
+            click.echo(question, nl=False, err=True)
+            if (choice := _ANSWERS.get(next_key())) is not None:
+                click.echo(choice, err=True)
+                return choice

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentrunner.cli import failures
+from agentrunner.cli.busy import Busy
 from agentrunner.cli.ids import RUN_ID
 from agentrunner.cli.session import Session, pass_session, server_options
 
@@ -103,10 +104,10 @@ class _Wishes:
         self._verb = verb
         self._wait_s = wait_s
         self._code = failures.OK
+        self._busy = Busy(session.out)
 
     def all(self, ids: Iterable[int]) -> int:
         """Wish, wait, report; answers the exit code: that of the first run where it did not become a fact."""
-        from agentrunner.cli.busy import Busy
         from agentrunner.client.runs import wish
 
         pending = []
@@ -117,12 +118,10 @@ class _Wishes:
                     self._say(wished.run, is_fact=wished.is_fact)
                 else:
                     pending.append(run_id)
-        busy = Busy(self._session.out)
-        try:
-            with busy.waiting(f"Waiting for {len(pending)} of the runs to {self._verb}"):
-                self._wait(pending)
-        finally:
-            busy.close()
+        plural = "" if len(pending) == 1 else "s"
+        with self._busy.waiting(f"Waiting for {len(pending)} run{plural} to {self._verb} …"):
+            self._wait(pending)
+        self._busy.close()
         return self._code
 
     def _wait(self, pending: list[int]) -> None:
@@ -156,7 +155,8 @@ class _Wishes:
         except ServerUnreachable:
             raise
         except AgentRunnerError as error:
-            self._note(failures.report(error))
+            with self._busy.aside():
+                self._note(failures.report(error))
 
     def _note(self, code: int) -> None:
         self._code = self._code or code

@@ -2,11 +2,11 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from agentrunner.client.http import Http
 from agentrunner.client.request import pauses
-from agentrunner.client.sse import FrameTooLarge, Parser
+from agentrunner.client.sse import Frame, FrameTooLarge, Parser
 from agentrunner.client.timeline import Broken, Timeline
 from agentrunner.domain.errors import AgentRunnerError, ServerUnreachable, Unavailable
 from agentrunner.domain.event import EventView
@@ -34,13 +34,12 @@ def follow(
     """
     timeline = Timeline(after)
     absence = _Absence(patience_s, notice)
+    error: AgentRunnerError
     while True:
         try:
-            for item in _one_connection(http, run_id, timeline, absence):
-                yield item
-                if isinstance(item, RunView):
-                    return
-            error: AgentRunnerError = ServerUnreachable(f"The stream of run {run_id} ended before the run did.")
+            if (yield from _one_connection(http, run_id, timeline, absence)):
+                return
+            error = ServerUnreachable(f"The stream of run {run_id} ended before the run did.")
         except (ServerUnreachable, Unavailable) as unavailable:
             error = unavailable
         except (Broken, FrameTooLarge) as broken:
@@ -48,16 +47,27 @@ def follow(
         absence.wait(error)
 
 
-def _one_connection(http: Http, run_id: int, timeline: Timeline, absence: "_Absence") -> Iterator[EventView | RunView]:
-    parser = Parser()
+def _one_connection(
+    http: Http, run_id: int, timeline: Timeline, absence: "_Absence"
+) -> Generator[EventView | RunView, None, bool]:
+    """What comes over one connection; True once the run itself came, which is the end."""
     with http.stream(f"/v1/runs/{run_id}/stream", timeline.last) as chunks:
         absence.connected()
-        for chunk in chunks:
-            for frame in parser.feed(chunk):
-                if (item := timeline.take(frame)) is not None:
-                    absence.ended()
-                    yield item
-            absence.heard()
+        for frame in _frames(chunks, absence):
+            if (item := timeline.take(frame)) is None:
+                continue
+            absence.ended()
+            yield item
+            if isinstance(item, RunView):
+                return True
+    return False
+
+
+def _frames(chunks: Iterator[bytes], absence: "_Absence") -> Iterator[Frame]:
+    parser = Parser()
+    for chunk in chunks:
+        yield from parser.feed(chunk)
+        absence.heard()
 
 
 class _Absence:

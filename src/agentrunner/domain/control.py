@@ -16,6 +16,8 @@ from agentrunner.domain.state import Desired, OnLost, Reason, Status, StreamName
 PROTOCOL_VERSION = 1
 MAX_STATE_BYTES = 64 * 1024
 MAX_WAIT_S = 30.0
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""What a 64-bit column holds."""
 
 
 class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +30,7 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
     protocol: int = PROTOCOL_VERSION
     worker_id: str
     machine_id: str
-    lock_inode: int
+    lock_inode: Count
     boot_id: str
     name: str
     host: str
@@ -42,9 +44,9 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Offsets(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of each stream, counted from its start."""
 
-    out: int = 0
-    err: int = 0
-    journal: int = 0
+    out: Count = 0
+    err: Count = 0
+    journal: Count = 0
 
 
 NULL = msgspec.Raw(b"null")
@@ -62,13 +64,13 @@ class States(msgspec.Struct, frozen=True, kw_only=True):
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a worker needs for one attempt; `boot_id` is that of the host which began it."""
 
-    run_id: int
-    attempt: int
+    run_id: Count
+    attempt: Count
     uid: str
-    epoch: int
+    epoch: Count
     status: Status
     desired: Desired
-    revision: int
+    revision: Count
     backend: str
     title: str
     goal: str
@@ -87,7 +89,7 @@ class RegisterAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The database's `instance_id`, this worker's new epoch, the lease, and every unfinished attempt it owns."""
 
     instance_id: str
-    epoch: int
+    epoch: Count
     lease_s: float
     heartbeat_s: float
     runs: list[Assignment]
@@ -97,7 +99,7 @@ class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for up to `slots` runs, waiting up to `wait_s`; repeating a `claim_id` repeats its answer."""
 
     worker_id: str
-    epoch: int
+    epoch: Count
     claim_id: str
     slots: Annotated[int, Meta(ge=1, le=1000)]
     wait_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = MAX_WAIT_S
@@ -113,8 +115,8 @@ class HeartbeatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A sign of life with the number of runs the worker is supervising."""
 
     worker_id: str
-    epoch: int
-    running: int = 0
+    epoch: Count
+    running: Count = 0
 
 
 class HeartbeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,19 +129,19 @@ class WishesRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for wishes newer than the revisions `known` by run id, waiting up to `wait_s`."""
 
     worker_id: str
-    epoch: int
-    known: dict[int, int] = {}
+    epoch: Count
+    known: Annotated[dict[Count, Count], Meta(max_length=10_000)] = {}
     wait_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = MAX_WAIT_S
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What a person wishes for a run that this worker owns."""
 
-    run_id: int
-    attempt: int
-    epoch: int
+    run_id: Count
+    attempt: Count
+    epoch: Count
     desired: Desired
-    revision: int
+    revision: Count
 
 
 class WishesAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,8 +154,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes `start` to `end` of a stream as events, and the parser's state at `end` (JSON, 64 KiB at most)."""
 
     stream: StreamName
-    start: int = msgspec.field(name="from")
-    end: int = msgspec.field(name="to")
+    start: Count = msgspec.field(name="from")
+    end: Count = msgspec.field(name="to")
     events: list[NewEvent] = []
     state: msgspec.Raw = NULL
 
@@ -166,8 +168,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Status
     reason: Reason | None = None
-    exit_code: int | None = None
-    signal: int | None = None
+    exit_code: Annotated[int, Meta(ge=-(2**31), le=2**31)] | None = None
+    signal: Annotated[int, Meta(ge=0, le=1024)] | None = None
     message: Annotated[str, Meta(max_length=10_000)] | None = None
     sizes: Offsets
     details: dict[str, Any] = {}
@@ -182,9 +184,9 @@ class RecordRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     worker_id: str
-    epoch: int
-    run_id: int
-    attempt: int
+    epoch: Count
+    run_id: Count
+    attempt: Count
     uid: str
     parts: list[Part] = []
     outcome: Outcome | None = None
@@ -197,7 +199,7 @@ class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
     offsets: Offsets
     states: States
     status: Status
-    last_seq: int
+    last_seq: Count
     ended: bool
 
 
@@ -205,18 +207,18 @@ class DecisionsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for inputs to deliver, other than those `known` by id, waiting up to `wait_s`."""
 
     worker_id: str
-    epoch: int
-    known: list[int] = []
+    epoch: Count
+    known: Annotated[list[Count], Meta(max_length=1000)] = []
     wait_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = MAX_WAIT_S
 
 
 class PendingInput(msgspec.Struct, frozen=True, kw_only=True):
     """Text that is to reach a run's agent once; the id goes with it into the shim's journal."""
 
-    id: int
-    run_id: int
-    attempt: int
-    epoch: int
+    id: Count
+    run_id: Count
+    attempt: Count
+    epoch: Count
     text: str
 
 

@@ -5,6 +5,7 @@ AgentRunnerError                 internal 500
     InvalidField                 invalid_field 422
     InvalidCursor                invalid_cursor 400
     BodyTooLarge                 body_too_large 413
+    HeadTooLarge                 head_too_large 431
     MethodNotAllowed             method_not_allowed 405
     RequestTimeout               request_timeout 408
     UnsupportedMediaType         unsupported_media_type 415
@@ -29,7 +30,7 @@ AgentRunnerError                 internal 500
     QueryTimeout                 query_timeout 503
   ServerUnreachable              server_unreachable 503 (raised by clients only)
   ConfigurationError             bad_configuration 500 (refused at start)
-  BackendError                   ends a run, never a request
+  BackendError                   backend_error 422 (where it ends a run, it becomes the reason)
     BackendMissing               backend_missing
     BadOptions                   bad_config 422 (a request too, where the options can never work)
     WorkspaceError               workspace_error
@@ -76,6 +77,13 @@ class BodyTooLarge(InvalidRequest):
 
     code = "body_too_large"
     status = 413
+
+
+class HeadTooLarge(InvalidRequest):
+    """The request line and headers are larger than this server takes."""
+
+    code = "head_too_large"
+    status = 431
 
 
 class MethodNotAllowed(InvalidRequest):
@@ -238,6 +246,7 @@ class BackendError(AgentRunnerError):
     """The backend cannot run this."""
 
     code = "backend_error"
+    status = 422
 
 
 class BackendMissing(BackendError):

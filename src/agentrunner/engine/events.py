@@ -1,6 +1,6 @@
 """Use cases of events: what workers record, what reporters send, what people read and follow."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -336,7 +336,7 @@ async def _page_and_run(tx: Tx, run_id: int, after: int) -> tuple[list[Event], R
     return await events.page(tx, run_id, after, PAGE), await find(tx, run_id)
 
 
-async def follow(s: Services, run_id: int, after: int) -> AsyncIterator[tuple[list[Event], Run]]:
+async def follow(s: Services, run_id: int, after: int) -> AsyncGenerator[tuple[list[Event], Run], None]:
     """The events of a run behind `after`, as they come, each batch with the run as it then was.
 
     An empty batch comes at least every 15 s. Ends once the run is terminal and every event was given. The subscription

@@ -15,7 +15,7 @@ from agentrunner.domain.errors import ConfigurationError, QueryTimeout, Unavaila
 from agentrunner.store import migrate
 from agentrunner.store.base import Function, P
 from agentrunner.store.postgres_listener import PostgresListener
-from agentrunner.store.postgres_tx import CHANNEL, REPEATABLE, Connection, PostgresTx, translated
+from agentrunner.store.postgres_tx import CHANNEL, REPEATABLE, Connection, PostgresTx, is_lost, translated
 
 T = TypeVar("T")
 
@@ -263,13 +263,14 @@ async def _commit(connection: Connection) -> None:
 
 async def _roll_back(connection: Connection) -> None:
     """Undo; where even that does not work, the connection is given up, which undoes too."""
-    if connection.is_closed():
+    if is_lost(connection):
         return
     try:
         await connection.execute("ROLLBACK", timeout=_ROLLBACK_S)
     except BaseException as error:
-        connection.terminate()
-        if not isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+        if not is_lost(connection):
+            connection.terminate()
+        if not isinstance(error, Exception):
             raise
 
 

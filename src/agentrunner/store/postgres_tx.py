@@ -31,6 +31,7 @@ _CANNOT_SERVE = (
     asyncpg.PostgresSystemError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,  # the server's last word was heard, the end of the connection is not noticed yet
     OSError,  # a TimeoutError is one too
 )
 _TOKEN = re.compile(
@@ -50,6 +51,14 @@ def numbered(sql: str) -> str:
     return _TOKEN.sub(lambda token: f"${next(numbers)}" if token[0] == "?" else token[0], sql)
 
 
+def is_lost(connection: Connection) -> bool:
+    """Whether a connection went away; asyncpg takes such a one from its pool, and every call to it raises then."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
 def translated(error: BaseException, connection: "Connection | None" = None) -> BaseException:
     """Unavailable, QueryTimeout or InvalidField for what is no bug of the SQL; any other error stays itself."""
     if isinstance(error, asyncpg.QueryCanceledError):
@@ -57,8 +66,8 @@ def translated(error: BaseException, connection: "Connection | None" = None) -> 
     if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
         return InvalidField("A text holds the character U+0000, which PostgreSQL cannot store; leave it away.")
     # asyncpg has one class for a connection that went away and for a call that makes no sense.
-    is_lost = isinstance(error, asyncpg.InterfaceError) and connection is not None and connection.is_closed()
-    if is_lost or isinstance(error, _CANNOT_SERVE):
+    is_about_loss = isinstance(error, asyncpg.InterfaceError) and connection is not None and is_lost(connection)
+    if is_about_loss or isinstance(error, _CANNOT_SERVE):
         return Unavailable(f"PostgreSQL cannot serve this right now: {str(error) or type(error).__name__}.")
     return error
 

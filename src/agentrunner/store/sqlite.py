@@ -186,7 +186,7 @@ class SqliteDatabase:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
         # Where a reader was in the way, let the WAL grow before trying, and waiting for the reader, again.
-        self._next_truncation = os.stat(self._wal).st_size + _WAL_BYTES
+        self._next_truncation = max(_WAL_BYTES, os.stat(self._wal).st_size + _WAL_BYTES // 4)
 
 
 def _closed() -> Unavailable:

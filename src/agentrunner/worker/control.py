@@ -5,7 +5,8 @@ Every call may be repeated, so a lost answer costs nothing: transport errors and
 
 import asyncio
 import random
-from typing import TypeVar
+import time
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -42,6 +43,9 @@ T = TypeVar("T")
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _ANSWER_WITHIN_S = 15.0
+_HEARTBEAT_WITHIN_S = 4.0
+"""Less than a third of a lease: one that hangs must leave time for the next."""
+_SILENT_S = 5.0
 _ERRORS = {kind.code: kind for kind in (OffsetMismatch, StaleEpoch, WorkerInUse, WorkerNotFound, Unauthorized)}
 
 
@@ -55,6 +59,8 @@ class Control:
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
+        self._silent_since: float | None = None
+        self._is_told = False
 
     @classmethod
     def connect(cls, url: str, socket: str | None, token: str) -> "Control":
@@ -78,7 +84,7 @@ class Control:
 
     async def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
         """Give one sign of life; not repeated by itself, for what counts is when the answered one was sent."""
-        return await self._call("heartbeat", request, HeartbeatAnswer)
+        return await self._call("heartbeat", request, HeartbeatAnswer, _HEARTBEAT_WITHIN_S)
 
     async def wishes(self, request: WishesRequest) -> WishesAnswer:
         """Learn wishes, waiting for one."""
@@ -96,24 +102,39 @@ class Control:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                return await self._call(call, request, kind, wait_s)
+                return await self._call(call, request, kind, _ANSWER_WITHIN_S + wait_s)
             except ServerUnreachable as error:
-                log.debug("server does not answer", call=call, error=error.detail, retry_in_s=round(pause, 2))
+                self._note_silence(error)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    async def _call(self, call: str, request: msgspec.Struct, kind: type[T], wait_s: float = 0.0) -> T:
+    async def _call(self, call: str, request: msgspec.Struct, kind: type[T], within_s: float) -> T:
         body = msgspec.json.encode(request)
         try:
-            response = await self._client.post(f"/v1/control/{call}", content=body, timeout=_ANSWER_WITHIN_S + wait_s)
+            response = await self._client.post(f"/v1/control/{call}", content=body, timeout=within_s)
         except httpx.HTTPError as error:
             raise ServerUnreachable(f"{call}: {str(error) or type(error).__name__}") from error
-        if response.status_code < 300:
-            try:
-                return msgspec.json.decode(response.content, type=kind)
-            except msgspec.MsgspecError as error:
-                raise ServerUnreachable(f"{call}: the answer cannot be read: {error}") from error
-        raise _error(call, response)
+        if response.status_code >= 300:
+            raise _error(call, response)
+        try:
+            answer = msgspec.json.decode(response.content, type=kind)
+        except msgspec.MsgspecError as error:
+            raise ServerUnreachable(f"{call}: the answer cannot be read: {error}") from error
+        self._note_answer()
+        return answer
+
+    def _note_silence(self, error: ServerUnreachable) -> None:
+        """Say once, for all calls together, that nothing is answered for a while."""
+        now = time.monotonic()
+        self._silent_since = self._silent_since or now
+        if not self._is_told and now - self._silent_since >= _SILENT_S:
+            self._is_told = True
+            log.warning("the server does not answer; trying on, agents go on", error=error.detail)
+
+    def _note_answer(self) -> None:
+        if self._is_told:
+            log.info("the server answers again")
+        self._silent_since, self._is_told = None, False
 
 
 def _error(call: str, response: httpx.Response) -> AgentRunnerError:
@@ -123,7 +144,7 @@ def _error(call: str, response: httpx.Response) -> AgentRunnerError:
         problem = _Problem(detail=response.text[:200])
     known = _ERRORS.get(problem.code)
     if known is not None:
-        extra = msgspec.json.decode(response.content, type=dict[str, msgspec.Raw])
+        extra = msgspec.json.decode(response.content, type=dict[str, Any])
         return known(problem.detail, **{name: value for name, value in extra.items() if name not in _STANDARD})
     if response.status_code >= 500 or response.status_code in {408, 429}:
         return ServerUnreachable(f"{call}: {response.status_code} {problem.detail}")

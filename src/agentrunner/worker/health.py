@@ -1,7 +1,6 @@
 """Signs of life: to the server that this worker lives, to the shims that the server has answered."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -11,11 +10,9 @@ from agentrunner.domain.control import HeartbeatRequest
 from agentrunner.domain.errors import ServerUnreachable
 from agentrunner.worker.control import Control
 from agentrunner.worker.execution import Execution
+from agentrunner.worker.lease import Lease, boottime
 
 log = structlog.get_logger("agentrunner.worker")
-
-MARGIN_S = 3.0
-"""A shim ends its tree this long before the server acts."""
 
 
 class Supervising(Protocol):
@@ -30,26 +27,31 @@ class Supervising(Protocol):
 class Health:
     """Heartbeats; after each answered one the deadlines of the runs that do not wait for a lost worker move on."""
 
-    def __init__(self, control: Control, me: tuple[str, int], worker: Supervising) -> None:
+    def __init__(self, control: Control, me: tuple[str, int], worker: Supervising, lease: Lease) -> None:
         self._control = control
         self._worker_id, self._epoch = me
         self._worker = worker
+        self._lease = lease
+        self.answered = asyncio.Event()
+        """Set once the server has answered: before that nothing new can be given a deadline."""
 
     async def run(self, every_s: float) -> None:
         """For ever; raises WorkerNotFound or StaleEpoch where the server refuses this worker."""
         while True:
+            begun = boottime()
             await self.beat()
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(max(0.1, every_s - (boottime() - begun)))
 
     async def beat(self) -> None:
         """One heartbeat."""
-        sent = time.clock_gettime(time.CLOCK_BOOTTIME)
-        executions = self._worker.executions
-        request = HeartbeatRequest(worker_id=self._worker_id, epoch=self._epoch, running=len(executions))
+        sent = boottime()
+        request = HeartbeatRequest(worker_id=self._worker_id, epoch=self._epoch, running=len(self._worker.executions))
         try:
             answer = await self._control.heartbeat(request)
         except ServerUnreachable as error:
             log.debug("heartbeat not answered", error=error.detail)
             return
-        for execution in executions:
-            execution.move_deadline(sent + answer.lease_s - MARGIN_S)
+        self._lease.answered(sent, answer.lease_s)
+        self.answered.set()
+        for execution in self._worker.executions:
+            execution.move_deadline(self._lease.until)

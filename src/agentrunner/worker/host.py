@@ -1,12 +1,14 @@
 """What all executions of one worker share."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentrunner.process.inotify import Inotify
 from agentrunner.process.launch import ZygoteLink
+from agentrunner.worker.hints import Hints
 from agentrunner.worker.identity import Identity
+from agentrunner.worker.lease import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,15 @@ class WorkerOptions:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The instance this worker serves, who it is, and its doors to processes."""
+    """The instance this worker serves, who it is, and its doors to processes; `spawning`: the zygote is being asked."""
 
     instance_id: str
     identity: Identity
     options: WorkerOptions
-    lease_s: float
-    inotify: Inotify
+    lease: Lease
+    hints: Hints
     zygote: ZygoteLink
+    spawning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def runs(self) -> Path:
@@ -43,5 +46,5 @@ class Host:
 
     def close(self) -> None:
         """Let go of the kernel's watches and the zygote's socket; neither zygote nor shims end."""
-        self.inotify.close()
+        self.hints.close()
         self.zygote.close()

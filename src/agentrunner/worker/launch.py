@@ -1,6 +1,6 @@
 """From an assignment to a run directory whose shim the zygote was asked to fork."""
 
-import time
+import asyncio
 
 import structlog
 
@@ -26,17 +26,19 @@ def reason_of(error: BackendError) -> Reason:
     return _REASONS.get(type(error), Reason.BAD_CONFIG)
 
 
-def launch(host: Host, assignment: Assignment, backend: Backend) -> RunDirectory:
+async def launch(host: Host, assignment: Assignment, backend: Backend) -> RunDirectory:
     """Write the next run directory of an attempt and ask for its shim. Raises BackendError.
 
     Where the zygote does not answer, the directory is there all the same: the start gate decides what became of it.
     """
-    spec = plan(host, assignment, backend)
-    directory = RunDirectory.create(host.runs, spec)
-    try:
-        host.zygote.spawn(directory.path)
-    except OSError as error:
-        log.warning("the zygote did not answer", run=assignment.run_id, error=str(error))
+    directory = RunDirectory.create(host.runs, plan(host, assignment, backend))
+    async with host.spawning:
+        try:
+            # In a thread, because a zygote that hangs must not stop the worker. The directory is made before: whoever
+            # comes upon it finds it, and closes its gate to a spawn that was left behind here.
+            await asyncio.to_thread(host.zygote.spawn, directory.path)
+        except OSError as error:
+            log.warning("the zygote did not answer", run=assignment.run_id, error=str(error))
     return directory
 
 
@@ -76,5 +78,5 @@ def _spec(host: Host, assignment: Assignment, command: Command, env: dict[str, s
         spool_cap_bytes=host.options.spool_cap_bytes,
         grace_s=host.options.grace_s,
         tree=host.options.tree,
-        deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + host.lease_s if ends_alone else None,
+        deadline=host.lease.until if ends_alone else None,
     )

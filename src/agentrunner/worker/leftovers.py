@@ -4,11 +4,13 @@ Output that the server has not got is handed in, flagged late; what is recorded 
 """
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from agentrunner.agents.base import Backend
@@ -24,6 +26,8 @@ from agentrunner.worker.host import Host
 log = structlog.get_logger("agentrunner.worker")
 
 _SWEEP_S = 60.0
+_DELIVER_WITHIN_S = 60.0
+"""A tree that does not end is looked at again in the next sweep, not before all others."""
 
 
 class Leftovers:
@@ -36,6 +40,7 @@ class Leftovers:
         self._host = host
         self._is_supervised = is_supervised
         self._backend = backend
+        self._told: dict[Path, str] = {}
 
     async def run(self) -> None:
         """For ever."""
@@ -44,31 +49,38 @@ class Leftovers:
             await asyncio.sleep(_SWEEP_S)
 
     async def sweep(self) -> None:
-        """Look at every directory once."""
+        """Look at every directory once; what is wrong with one is said once."""
+        told, self._told = self._told, {}
         for path in sorted(self._host.runs.glob("*")):
             try:
                 await self._look_at(path)
-            except (OSError, AgentRunnerError) as error:
-                log.warning("a run directory could not be cleared up", path=str(path), error=str(error))
+            except (OSError, ValueError, TypeError, msgspec.MsgspecError, AgentRunnerError) as error:
+                self._told[path] = str(error) or type(error).__name__
+                if told.get(path) != self._told[path]:
+                    log.warning("a run directory could not be cleared up", path=str(path), error=self._told[path])
 
     async def _look_at(self, path: Path) -> None:
         directory = RunDirectory(path)
         if self._is_supervised(path.name.partition(".")[0]):
             return
-        recorded_at = directory.recorded_at()
-        if recorded_at is None:
-            if not (path / "spec.json").exists():
-                return
+        if not (path / "spec.json").exists():
+            # A worker was killed while it made this; nothing was ever executed here, and secrets may lie in it.
+            await self._remove(path, os.stat(path).st_mtime)
+        elif (recorded_at := directory.recorded_at()) is None:
             await self._deliver(directory)
-        elif time.time() - recorded_at > self._host.options.spool_retention_s:
+        else:
+            await self._remove(path, recorded_at)
+
+    async def _remove(self, path: Path, since: float) -> None:
+        if time.time() - since > self._host.options.spool_retention_s:
             await asyncio.to_thread(shutil.rmtree, path)
 
     async def _deliver(self, directory: RunDirectory) -> None:
-        execution = Execution(
-            self._control, self._host, _assignment(directory.spec()), self._backend(directory.spec().backend)
-        )
+        spec = directory.spec()
+        execution = Execution(self._control, self._host, _assignment(spec), self._backend(spec.backend))
         try:
-            await execution.deliver_late()
+            async with asyncio.timeout(_DELIVER_WITHIN_S):
+                await execution.deliver_late()
             directory.mark_recorded()
         finally:
             execution.close()

@@ -11,20 +11,22 @@ import structlog
 from agentrunner.agents.base import Backend
 from agentrunner.agents.registry import Registry
 from agentrunner.domain.control import Assignment, ClaimRequest, RegisterAnswer, RegisterRequest
-from agentrunner.domain.errors import StaleEpoch, WorkerNotFound
+from agentrunner.domain.errors import AgentRunnerError, StaleEpoch, WorkerNotFound
 from agentrunner.process import limits, tree
-from agentrunner.process.inotify import Inotify
 from agentrunner.process.launch import ZygoteLink
 from agentrunner.worker.control import Control
 from agentrunner.worker.execution import Execution
 from agentrunner.worker.health import Health
+from agentrunner.worker.hints import Hints
 from agentrunner.worker.host import Host, WorkerOptions
 from agentrunner.worker.identity import Identity
+from agentrunner.worker.lease import Lease, boottime
 from agentrunner.worker.leftovers import Leftovers
 from agentrunner.worker.wishes import Wishes
 
 log = structlog.get_logger("agentrunner.worker")
 
+_SUCCEEDED = "Another process has registered as this worker since; this one ends. Its agents are untouched."
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
 
@@ -37,7 +39,7 @@ class Worker:
         self._identity = identity
         self._backends = backends
         self._options = options
-        self._executions: dict[int, tuple[Execution, asyncio.Task[None]]] = {}
+        self._executions: dict[str, Execution] = {}
         self._room = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
 
@@ -61,17 +63,28 @@ class Worker:
     @property
     def executions(self) -> list[Execution]:
         """What is being supervised now."""
-        return [execution for execution, _ in self._executions.values()]
+        return list(self._executions.values())
 
     async def _run(self) -> None:
-        """Register and work; where the server does not know this worker (any more), register again."""
+        """Register and work; where the server does not know this worker (any more), register again.
+
+        Raises StaleEpoch where another process has registered as this worker, and whatever else the server refuses.
+        """
         while True:
+            sent = boottime()
             answer = await self._control.register(self._introduction())
             log.info("registered", worker=self._identity.worker_id, epoch=answer.epoch, runs=len(answer.runs))
             try:
-                await self._work(answer)
-            except* WorkerNotFound:
+                await self._work(answer, Lease(sent, answer.lease_s))
+            except ExceptionGroup as group:
+                refusal = _refusal(group)
+                if isinstance(refusal, StaleEpoch):
+                    raise StaleEpoch(_SUCCEEDED) from group
+                if not isinstance(refusal, WorkerNotFound):
+                    raise refusal from None
                 log.warning("the server does not know this worker; registering again")
+            # A server that keeps forgetting must not be asked at full speed.
+            await asyncio.sleep(_FIRST_PAUSE_S)
 
     def _introduction(self) -> RegisterRequest:
         mechanism = tree.probe(self._options.tree)
@@ -89,33 +102,32 @@ class Worker:
             tree=mechanism.name,
         )
 
-    async def _work(self, answer: RegisterAnswer) -> None:
-        host = self._host(answer)
+    async def _work(self, answer: RegisterAnswer, lease: Lease) -> None:
+        host = self._host(answer, lease)
+        me = (self._identity.worker_id, answer.epoch)
+        health, wishes = Health(self._control, me, self, lease), Wishes(self._control, me, self)
         try:
             async with asyncio.TaskGroup() as group:
-                loop = asyncio.get_running_loop()
-                loop.add_reader(host.inotify.fileno(), host.inotify.poll)
                 for assignment in answer.runs:
                     self._take(group, host, assignment)
-                me = (self._identity.worker_id, answer.epoch)
-                group.create_task(Health(self._control, me, self).run(answer.heartbeat_s))
-                wishes = Wishes(self._control, me, self)
+                group.create_task(health.run(answer.heartbeat_s))
                 group.create_task(wishes.follow_wishes())
                 group.create_task(wishes.follow_inputs())
                 group.create_task(Leftovers(self._control, host, self._is_supervised, self._backend).run())
-                group.create_task(self._claim(group, host, me))
+                # A run that is claimed before the lease is known to be fresh would begin with its deadline over.
+                await health.answered.wait()
+                await self._claim(group, host, me)
         finally:
-            asyncio.get_running_loop().remove_reader(host.inotify.fileno())
             host.close()
             self._executions.clear()
 
-    def _host(self, answer: RegisterAnswer) -> Host:
+    def _host(self, answer: RegisterAnswer, lease: Lease) -> Host:
         return Host(
             instance_id=answer.instance_id,
             identity=self._identity,
             options=self._options,
-            lease_s=answer.lease_s,
-            inotify=Inotify(),
+            lease=lease,
+            hints=Hints(),
             zygote=ZygoteLink(self._options.state_dir),
         )
 
@@ -132,14 +144,14 @@ class Worker:
                 self._take(group, host, assignment)
 
     def _take(self, group: asyncio.TaskGroup, host: Host, assignment: Assignment) -> None:
-        if assignment.run_id in self._executions:
-            return
-        execution = Execution(self._control, host, assignment, self._backend(assignment.backend))
-        task = group.create_task(self._execute(execution), name=f"run {assignment.run_id}")
-        self._executions[assignment.run_id] = (execution, task)
+        """By attempt, not by run: the next attempt may be claimed while the one before is still closing its files."""
+        if assignment.uid not in self._executions:
+            execution = Execution(self._control, host, assignment, self._backend(assignment.backend))
+            self._executions[assignment.uid] = execution
+            group.create_task(self._execute(execution), name=f"run {assignment.run_id}")
 
     def _is_supervised(self, uid: str) -> bool:
-        return any(execution.assignment.uid == uid for execution in self.executions)
+        return uid in self._executions
 
     def _backend(self, name: str) -> Backend:
         """The backend of a run; one that this version has lost is read as plain output."""
@@ -147,7 +159,7 @@ class Worker:
 
     async def _execute(self, execution: Execution) -> None:
         """One attempt to its recorded end. A fault ends no other execution: the attempt is taken up anew."""
-        run_id = execution.assignment.run_id
+        run_id, uid = execution.assignment.run_id, execution.assignment.uid
         pause_s = _FIRST_PAUSE_S
         try:
             while True:
@@ -163,5 +175,16 @@ class Worker:
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         finally:
             execution.close()
-            self._executions.pop(run_id, None)
+            self._executions.pop(uid, None)
             self._room.set()
+
+
+def _refusal(group: ExceptionGroup[Exception]) -> Exception:
+    """What the server said to all tasks alike, as one error for a person; the group where it is a fault of ours."""
+    refused, faults = group.split(AgentRunnerError)
+    if refused is None or faults is not None:
+        return group
+    error: Exception = refused
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

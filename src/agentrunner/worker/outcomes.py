@@ -22,7 +22,13 @@ def refused(stored: Offsets, reason: Reason, message: str) -> Outcome:
 def copied(stored: Offsets, directory: Path) -> Outcome:
     """The run directory is a copy of another: whatever runs elsewhere is not ours to touch."""
     message = f"{directory} is a copy of a run directory: nothing was signalled. Remove the copy, then retry."
-    return Outcome(status=Status.FAILED, reason=Reason.WORKER_LOST, message=message, sizes=stored)
+    return Outcome(status=Status.FAILED, reason=Reason.WORKER_LOST, message=message, sizes=stored, final=True)
+
+
+def vanished(stored: Offsets) -> Outcome:
+    """It was executed, and its run directory is no more: starting it again would be starting it twice."""
+    message = "The directory of this run was removed while it was active, and with it whatever had not been recorded."
+    return Outcome(status=Status.FAILED, reason=Reason.SHIM_LOST, message=message, sizes=stored, final=True)
 
 
 def lost(sizes: Offsets) -> Outcome:

@@ -21,7 +21,7 @@ class Supervising(Protocol):
 
 
 class Wishes:
-    """Two long polls. Both are level-triggered: what the shim has not been told yet is asked for again."""
+    """Two long polls. Both are level-triggered: what no execution knows yet is asked for again."""
 
     def __init__(self, control: Control, me: tuple[str, int], worker: Supervising) -> None:
         self._control = control
@@ -31,26 +31,30 @@ class Wishes:
     async def follow_wishes(self) -> None:
         """Pass on wishes, for ever."""
         while True:
-            known = {e.assignment.run_id: e.revision for e in self._worker.executions}
+            # In the order of their attempts: where one is closing and the next has begun, the newest counts.
+            executions = sorted(self._worker.executions, key=lambda e: e.assignment.attempt)
+            known = {e.assignment.run_id: e.revision for e in executions}
             request = WishesRequest(worker_id=self._worker_id, epoch=self._epoch, known=known)
             answer = await self._control.wishes(request)
-            executions = {e.assignment.run_id: e for e in self._worker.executions}
-            unknown = [wish for wish in answer.wishes if wish.run_id not in executions]
+            found = self._by_attempt()
             for wish in answer.wishes:
-                if (execution := executions.get(wish.run_id)) is not None:
+                if (execution := found.get((wish.run_id, wish.attempt))) is not None:
                     execution.wish(wish.desired, wish.revision)
-            if unknown:
+            if any((wish.run_id, wish.attempt) not in found for wish in answer.wishes):
                 await asyncio.sleep(_SETTLE_S)
 
     async def follow_inputs(self) -> None:
         """Pass on inputs, for ever."""
-        passed: set[int] = set()
         while True:
-            request = DecisionsRequest(worker_id=self._worker_id, epoch=self._epoch, known=sorted(passed)[-1000:])
+            known = sorted(number for e in self._worker.executions for number in e.inputs)
+            request = DecisionsRequest(worker_id=self._worker_id, epoch=self._epoch, known=known)
             answer = await self._control.decisions(request)
-            executions = {e.assignment.run_id: e for e in self._worker.executions}
+            found = self._by_attempt()
             for item in answer.inputs:
-                if (execution := executions.get(item.run_id)) is not None and execution.send(item.id, item.text):
-                    passed.add(item.id)
-            if any(item.id not in passed for item in answer.inputs):
+                if (execution := found.get((item.run_id, item.attempt))) is not None:
+                    execution.send(item.id, item.text)
+            if any((item.run_id, item.attempt) not in found for item in answer.inputs):
                 await asyncio.sleep(_SETTLE_S)
+
+    def _by_attempt(self) -> dict[tuple[int, int], Execution]:
+        return {(e.assignment.run_id, e.assignment.attempt): e for e in self._worker.executions}
