@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -164,9 +165,7 @@ class Show:
         grown = spool.stat().st_size - before
         self.screen.good(f"both are back and have adopted all three runs after {took:.1f} s")
         if grown:
-            self.screen.good(
-                f"meanwhile the agents went on: {grown} bytes of output had nobody to read them, and are here"
-            )
+            self.screen.good(f"the agents went on meanwhile: {grown} bytes were waiting, and are here now")
         if any(each.agent != agents[each.run_id] or not each.is_same_process() for each in self.timelines):
             raise Failed("An agent was not the same process before and after.")
 
@@ -193,7 +192,7 @@ class Show:
         counted = {name: getattr(self.model.usage, name) for name in _USAGE}
         wanted_steps = [f"{number} of {STEPS} steps" for number in range(1, STEPS + 1)]
         steps = [line for line in script.texts if not line.startswith("child ")]
-        told = f"{used['input_tokens']} in + {used['cache_read_tokens']} cached + {used['output_tokens']} out"
+        told = f"{used['input_tokens']} + {used['cache_read_tokens']} cached in, {used['output_tokens']} out"
         findings = [
             (
                 command,
@@ -201,11 +200,11 @@ class Show:
                 f"{LINES} lines of {LINES}",
             ),
             (script, steps == wanted_steps, f"{STEPS} steps of {STEPS}, paused and resumed"),
-            (poem, file is not None and file.read_text() == POEM and used == counted, f"file written, {told} tokens"),
+            (poem, file is not None and file.read_text() == POEM and used == counted, f"file written; tokens {told}"),
         ]
-        table = Table(title="What the timelines say, counted line by line", title_justify="left", header_style="bold")
-        for column in ("run", "backend", "status", "attempts", "process", "events", "and everything is there"):
-            table.add_column(column, no_wrap=True)
+        table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+        for column in ("backend", "status", "attempt", "process", "events", "counted, line by line"):
+            table.add_column(column)
         good = True
         for timeline, whole, words in findings:
             fine = whole and timeline.status == "COMPLETED" and timeline.attempt == 1
@@ -213,8 +212,8 @@ class Show:
             mark = Text(f"✓ {words}", "green") if fine else Text(f"✗ not: {words}", "bold red")
             status = Text(timeline.status, "green" if timeline.status == "COMPLETED" else "bold red")
             pid = f"pid {timeline.agent[0]}" if timeline.agent else "?"
-            seqs = f"1 … {timeline.last_seq}, no gap"
-            table.add_row(timeline.title, timeline.backend_name, status, str(timeline.attempt), pid, seqs, mark)
+            seqs = f"1 … {timeline.last_seq}"
+            table.add_row(timeline.backend_name, status, str(timeline.attempt), pid, seqs, mark)
         self.screen.console.print()
         self.screen.console.print(table)
         return good
@@ -325,6 +324,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--keep", action="store_true", help="go on serving at the end")
     keep = parser.parse_args().keep
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # However it is told to end, it ends what it started.
+        signal.signal(number, signal.default_int_handler)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 130)
     screen = Screen(console)
     console.print(Panel(_INTRODUCTION, title="Agent Runner", title_align="left", expand=False))

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,15 @@ _STATUS = {
     "run.stopped": "STOPPED",
 }
 _QUIET = {"run.created", "run.claimed", "turn.started", "turn.finished", "cost"}
+_STYLES = {
+    "log": "dim",
+    "run.started": "bold",
+    "run.paused": "bold yellow",
+    "run.resumed": "bold yellow",
+    "run.adopted": "bold green",
+    "run.completed": "bold green",
+    "run.failed": "bold red",
+}
 _EVERY_S = 0.9
 """Numbered lines are shown together, this often: a reader follows a timeline, not a flood."""
 
@@ -43,10 +52,11 @@ class Screen:
 
     def line(self, name: str, what: str, text: str, style: str) -> None:
         """One line, never broken."""
-        shown = Text(f"{self.elapsed:5.1f} s ", "dim")
+        shown = Text()
+        shown.append(f"{self.elapsed:5.1f} s ", "dim")
         shown.append(f" {name:8}", style)
-        shown.append(f" {what:16}", "bold" if what.startswith("run.") else "")
-        shown.append(text)
+        shown.append(f" {what:16}" if what else " ", _STYLES.get(what, ""))
+        shown.append(text, "" if what else style)
         with self._lock:
             self.console.print(shown, no_wrap=True, overflow="ellipsis", crop=True)
 
@@ -115,18 +125,10 @@ class Timeline(threading.Thread):
         path = f"/v1/runs/{self.run_id}/stream"
         with self._connect() as client, client.stream("GET", path, params={"after": self.last_seq}) as answer:
             answer.raise_for_status()
-            name, data = "", ""
-            for line in answer.iter_lines():
+            for event in frames(answer.iter_lines()):
                 if self._ended.is_set():
                     return
-                if line.startswith("event:"):
-                    name = line[6:].strip()
-                elif line.startswith("data:"):
-                    data = line[5:].strip()
-                elif not line and data:
-                    if name != "end":
-                        self._take(json.loads(data))
-                    name, data = "", ""
+                self._take(event)
 
     def _take(self, event: dict[str, Any]) -> None:
         if event["seq"] != self.last_seq + 1:
@@ -159,6 +161,20 @@ class Timeline(threading.Thread):
         self._screen.line(self.backend_name, "log", text, COLOURS[self.backend_name])
         self._held = []
         self._shown = time.monotonic()
+
+
+def frames(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """The events of a stream of server-sent ones; the closing `end` is none."""
+    name, data = "", ""
+    for line in lines:
+        if line.startswith("event:"):
+            name = line[6:].strip()
+        elif line.startswith("data:"):
+            data = line[5:].strip()
+        elif not line and data:
+            if name != "end":
+                yield json.loads(data)
+            name, data = "", ""
 
 
 def describe(type: str, payload: dict[str, Any]) -> str:

@@ -96,6 +96,8 @@ def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = N
             raise BadSetting(f"unknown setting {name!r}{_nearest(name)}")
     merged = {setting.name: setting.default for setting in SETTINGS} | from_file | from_env | given
     values = {name: convert(BY_NAME[name], value) for name, value in merged.items()}
+    if values["heartbeat_s"] * 2 > values["lease_s"]:
+        raise BadSetting("`heartbeat_s` may be half of `lease_s` at most, or one lost sign of life ends the lease")
     return Settings(values | {"data_dir": data_dir})
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chaos.harness import Feeder, Keeper
+from chaos.harness import PARTS, Feeder, Keeper
 from chaos.verdict import Verdict, figures, spools_by_run
 from chaos.victims import (
     KINDS,
@@ -101,10 +101,7 @@ def drill(product: Product, length: Length, seed: int) -> dict[str, Any]:
     try:
         with running(keeper, feeder):
             product.wait_ready()
-            killers = kill(shared, length, seed)
-            for killer in killers:
-                if killer.failure is not None:
-                    raise RuntimeError(f"{killer.name} failed") from killer.failure
+            kill(shared, length, seed)
             settle(feeder, length.settle_s)
             return judge(shared)
     finally:
@@ -117,7 +114,7 @@ def running(keeper: Keeper, feeder: Feeder) -> Iterator[None]:
     keeper.start()
     started = False
     try:
-        yield_ready(keeper)
+        wait_started(keeper)
         feeder.start()
         started = True
         yield
@@ -127,16 +124,16 @@ def running(keeper: Keeper, feeder: Feeder) -> Iterator[None]:
         keeper.stop()
 
 
-def yield_ready(keeper: Keeper) -> None:
+def wait_started(keeper: Keeper) -> None:
     """Wait until both parts have been started once."""
     deadline = time.monotonic() + 10
     waiting = threading.Event()
-    while time.monotonic() < deadline and not all(keeper.current(part) for part in ("server", "worker")):
+    while time.monotonic() < deadline and not all(keeper.current(part) for part in PARTS):
         waiting.wait(0.02)
 
 
-def kill(shared: Drill, length: Length, seed: int) -> list[Killer | ShimKiller]:
-    """Kill until there were enough kills or the time is up; prints how it goes."""
+def kill(shared: Drill, length: Length, seed: int) -> None:
+    """Kill until there were enough kills or the time is up; prints how it goes. Raises what a killer raised."""
     finders: dict[str, Callable[..., Any]] = dict(
         zip(KINDS, (answering_server, committing_worker, spawning_zygote), strict=True)
     )
@@ -158,7 +155,8 @@ def kill(shared: Drill, length: Length, seed: int) -> list[Killer | ShimKiller]:
     shared.over.set()
     for killer in killers:
         killer.join()
-    return killers
+        if killer.failure is not None:
+            raise RuntimeError(f"{killer.name} failed") from killer.failure
 
 
 def show(shared: Drill) -> None:

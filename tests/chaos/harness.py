@@ -118,14 +118,17 @@ class Feeder(threading.Thread):
             while not self._ended.wait(TICK_S):
                 self._feed()
                 for task in self.active:
-                    if task.run_id is None:
-                        self._create(task)
-                    else:
-                        self._follow(task)
-                        self._wish(task)
+                    self._tend(task)
         except BaseException as error:
             self.failure = error
             raise
+
+    def _tend(self, task: Task) -> None:
+        if task.run_id is None:
+            self._create(task)
+        else:
+            self._follow(task)
+            self._wish(task)
 
     def _feed(self) -> None:
         active = self.active

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from agentrunner.domain.errors import InvalidTransition
 from agentrunner.domain.event import new_event
 from agentrunner.domain.run import Run
-from agentrunner.domain.state import TRANSITIONS, Cause, Phase, Reason, Status
-from agentrunner.engine.change import Change, counter_changes, terminal_event
+from agentrunner.domain.state import REASONS, TRANSITIONS, Cause, Phase, Reason, Status
+from agentrunner.engine.change import Change, counter_changes, ending_event
 from agentrunner.engine.runs import locked
 from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, run_topic
 from agentrunner.store.base import Tx
@@ -80,11 +81,13 @@ def test_entering_a_phase() -> None:
     assert (change.run.phase, change.run.phase_since) == (None, None)
 
 
-def test_terminal_events() -> None:
-    """What is not known is left out; a failure is an error."""
-    event = terminal_event(Cause.FAILED, stored(), reason=Reason.NETWORK, exit_code=None)
-    assert (event.type, event.level, bytes(event.payload)) == ("run.failed", "error", b'{"reason":"network"}')
-    assert terminal_event(Cause.COMPLETED, stored()).level == "info"
+def test_ending_events() -> None:
+    """What is not known is left out; a failure is an error, and says what to do."""
+    event = ending_event(Cause.FAILED, Reason.NETWORK, exit_code=None)
+    assert (event.type, event.level) == ("run.failed", "error")
+    advice = REASONS[Reason.NETWORK].what_to_do
+    assert msgspec.json.decode(event.payload) == {"reason": "network", "what_to_do": advice}
+    assert ending_event(Cause.COMPLETED, None).level == "info"
 
 
 @pytest.mark.parametrize("before", Status)

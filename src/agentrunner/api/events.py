@@ -37,9 +37,9 @@ class ReportedEvent(NewEvent, frozen=True, kw_only=True, forbid_unknown_fields=T
     `producer` and `client_seq` go together and name the event once and for all: sent twice it is stored once.
     """
 
-    type: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z][A-Za-z0-9_.:/-]*\Z")]
+    type: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z][A-Za-z0-9_.:/-]*$(?!\n)")]
     ts: Instant | Annotated[str, Meta(max_length=40)] | None = None  # type: ignore[assignment]
-    producer: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\Z")] | None = None
+    producer: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")] | None = None
     client_seq: Annotated[int, Meta(ge=0, le=query.MAX_ID)] | None = None
 
 

@@ -3,12 +3,13 @@
 import os
 import sys
 
+from agentrunner.app.parent import REFUSED
 from agentrunner.config import BadSetting, load
-from agentrunner.domain.errors import AgentRunnerError
+from agentrunner.domain.errors import AgentRunnerError, ConfigurationError
 
 
 def main(argv: list[str]) -> int:
-    """Run one part until it is told to end."""
+    """Run one part until it is told to end; REFUSED is answered where starting it again would change nothing."""
     try:
         settings = load(os.environ)
         if argv[0] == "server":
@@ -21,7 +22,7 @@ def main(argv: list[str]) -> int:
             work(settings, succeed=True)
     except (AgentRunnerError, BadSetting) as error:
         print(f"agentrunner {argv[0]}: {error}", file=sys.stderr)
-        return 1
+        return REFUSED if isinstance(error, ConfigurationError | BadSetting) else 1
     return 0
 
 

@@ -5,6 +5,8 @@ import os
 import signal
 
 PARENT_FD = "AGENTRUNNER_PARENT_FD"
+REFUSED = 78
+"""Exit code of a child that cannot start as it is configured: EX_CONFIG of sysexits.h."""
 
 
 async def until_told(parent_fd: int | None) -> str:

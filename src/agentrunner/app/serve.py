@@ -9,6 +9,7 @@ import uvloop
 from agentrunner.api.server import Server
 from agentrunner.app.address import SOCKET_NAME, forget_address, write_address
 from agentrunner.app.logs import configure
+from agentrunner.app.open_files import allow_many
 from agentrunner.app.parent import inherited_fd, until_told
 from agentrunner.app.wiring import open_services
 from agentrunner.config import Settings
@@ -24,6 +25,7 @@ def serve(settings: Settings, tcp: bool = True) -> None:
     An old server that still holds the data directory is given 5 s, then killed by its proven start time.
     """
     configure(settings, "server")
+    allow_many()
     lock = hold(settings.data_path)
     try:
         uvloop.run(_serve(settings, tcp))

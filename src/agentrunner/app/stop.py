@@ -13,11 +13,14 @@ _READY_WITHIN_S = 30.0
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[None]:
-    """Start both, wait until the server answers, keep them, and end them with the block. Raises ServerUnreachable."""
+    """Start both, wait until the server answers, keep them, and end them with the block.
+
+    Raises ServerUnreachable, and ConfigurationError where an `agentrunner up` runs here whose server does not answer.
+    """
     parent = Parent(settings, lambda _line: None, tcp=False)
-    parent.start()
     keeper: threading.Thread | None = None
     try:
+        parent.start()
         if not parent.wait_ready(_READY_WITHIN_S):
             raise ServerUnreachable(
                 f"The server does not start; `agentrunner up --data-dir {settings.data_path}` says why."
@@ -29,5 +32,4 @@ def serving(settings: Settings) -> Iterator[None]:
         parent.tell()
         if keeper is not None:
             keeper.join()
-        else:
-            parent.stop()
+        parent.close()

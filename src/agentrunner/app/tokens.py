@@ -18,13 +18,10 @@ def make_local_tokens(data_dir: Path) -> None:
         local_token(data_dir / name)
 
 
-def local_token(path: Path) -> str:
-    """The token in a 0600 file, made where there is none: commands on this host find it by themselves."""
-    try:
-        if text := path.read_text().strip():
-            return text
-    except FileNotFoundError:
-        pass
+def local_token(path: Path, anew: bool = False) -> str:
+    """The token in a 0600 file, made where there is none or `anew`: commands on this host find it by themselves."""
+    if not anew and path.exists() and (text := path.read_text().strip()):
+        return text
     text = tokens.generate()
     temporary = path.with_name(path.name + ".tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -4,6 +4,7 @@ Both hold the read end of a pipe from here: when this process is gone, however t
 and their agents go on.
 """
 
+import json
 import os
 import selectors
 import signal
@@ -13,12 +14,16 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from agentrunner import __version__
 from agentrunner.app.address import SOCKET_NAME, read_address
-from agentrunner.app.parent import PARENT_FD
+from agentrunner.app.parent import PARENT_FD, REFUSED
 from agentrunner.app.tokens import make_local_tokens
 from agentrunner.config import BY_NAME, SETTINGS, Settings
+from agentrunner.domain.errors import ConfigurationError
+from agentrunner.process import holder
 from agentrunner.process.adopt import is_live
 
 _FIRST_PAUSE_S = 0.1
@@ -26,6 +31,8 @@ _LONGEST_PAUSE_S = 10.0
 _STEADY_S = 10.0
 _END_WITHIN_S = 10.0
 _READY_WITHIN_S = 30.0
+_WAKEUP = 0
+"""Beside the signals' numbers: what was woken before."""
 
 
 @dataclass(slots=True)
@@ -51,6 +58,9 @@ class Parent:
         hidden = [] if tcp else ["--no-tcp"]
         self._parts = [Part("server", [*_HERE, "server", *hidden]), Part("worker", [*_HERE, "worker"])]
         self._told: list[int] = []
+        self._code = 0
+        self._lock = -1
+        self._before: dict[int, Any] = {}
         self._selector = selectors.DefaultSelector()
         self._read_end, self._write_end = os.pipe()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -60,23 +70,38 @@ class Parent:
         """Where the server listens for this host's commands."""
         return str(self._settings.data_path / SOCKET_NAME)
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it has been told to end, or cannot go on."""
+        return bool(self._told)
+
     def start(self) -> None:
-        """Take over the signals and start both parts."""
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        """Take over the signals and start both parts.
+
+        Raises ConfigurationError where another parent runs in this data directory, or the directory cannot be used.
+        """
+        data_dir = self._settings.data_path
+        try:
+            self._lock = holder.take(data_dir / "up.lock")
+            make_local_tokens(data_dir)
+        except holder.Held as error:
+            raise ConfigurationError(f"`agentrunner up` already runs in {data_dir}: {_holder(data_dir)}.") from error
+        except OSError as error:
+            raise ConfigurationError(f"{data_dir} cannot be used: {error.strerror or error}.") from error
+        self._before[_WAKEUP] = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda received, _frame: self._told.append(received))
+            self._before[number] = signal.signal(number, lambda received, _frame: self._told.append(received))
         self._selector.register(self._wake_read, selectors.EVENT_READ)
-        make_local_tokens(self._settings.data_path)
         self._start_due()
 
     def run(self) -> int:
-        """Keep both parts; returns the exit code once told to end, and once both have ended."""
+        """Keep both parts until told to end, or until one refuses to start; answers the exit code when both ended."""
         try:
             while not self._told:
                 self.step(self._start_due())
         finally:
             self.stop()
-        return 0
+        return self._code
 
     def wait_ready(self, timeout_s: float) -> bool:
         """Keep both parts until the server answers; False after `timeout_s`, or when told to end."""
@@ -124,6 +149,11 @@ class Parent:
         part.process, part.pidfd = None, -1
         if self._told:
             return
+        if code == REFUSED and part.restarts == 0:
+            self._say(f"The {part.name} cannot start; see above.")
+            self._code = 1
+            self._told.append(signal.SIGTERM)
+            return
         if time.monotonic() - part.started_at > _STEADY_S:
             part.pause_s = _FIRST_PAUSE_S
         part.start_at = time.monotonic() + part.pause_s
@@ -137,7 +167,7 @@ class Parent:
         os.write(self._wake_write, b"!")
 
     def stop(self) -> None:
-        """End both parts and wait for them; a second signal ends them at once."""
+        """End both parts and wait for them; a second signal ends them at once. Harmless twice, and without `start`."""
         if self._write_end < 0:
             return
         os.close(self._write_end)
@@ -154,6 +184,29 @@ class Parent:
                     assert part.process is not None
                     part.process.kill()
             self.step(max(0.05, min(1.0, deadline - time.monotonic())))
+
+    def close(self) -> None:
+        """Give back the signals and every descriptor; from the thread that started it."""
+        self.stop()
+        for number, before in self._before.items():
+            if number == _WAKEUP:
+                signal.set_wakeup_fd(before)
+            else:
+                signal.signal(number, before)
+        self._before = {}
+        self._selector.close()
+        for descriptor in (self._read_end, self._wake_read, self._wake_write, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._read_end = self._wake_read = self._wake_write = self._lock = -1
+
+
+def _holder(data_dir: Path) -> str:
+    """Who holds the lock, for a person."""
+    try:
+        return f"process {json.loads((data_dir / 'up.lock').read_text())['pid']}; end that one first"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "end that one first"
 
 
 def _answers(socket_path: str) -> bool:
@@ -179,14 +232,20 @@ _HERE = [sys.executable, "-m", "agentrunner.app"]
 
 
 def up(settings: Settings) -> int:
-    """Run server and worker in the foreground until told to end; prints what a person needs to know."""
+    """Run server and worker in the foreground until told to end; prints what a person needs to know.
+
+    Raises ConfigurationError where it cannot begin. Answers the exit code.
+    """
     parent = Parent(settings, _say)
-    parent.start()
-    if not parent.wait_ready(_READY_WITHIN_S):
-        _say("The server does not answer yet; see above. Ctrl-C ends everything but the agents.")
-    else:
-        _greet(settings)
-    code = parent.run()
+    try:
+        parent.start()
+        if parent.wait_ready(_READY_WITHIN_S):
+            _greet(settings)
+        elif not parent.is_told:
+            _say("The server does not answer yet; see above. Ctrl-C ends everything but the agents.")
+        code = parent.run()
+    finally:
+        parent.close()
     if (left := live_runs(settings)) > 0:
         plural = "agents go" if left > 1 else "agent goes"
         _say(f"{left} {plural} on. `agentrunner up` takes them up again, `agentrunner stop --all` ends them.")

@@ -4,10 +4,12 @@ import secrets as random_bits
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from agentrunner.app.backends import backends
 from agentrunner.app.tokens import LOCAL_TOKENS, local_token
 from agentrunner.config import Settings
+from agentrunner.domain.token import Scope
 from agentrunner.engine import projects, tokens
 from agentrunner.engine.services import Services, steady_clock
 from agentrunner.engine.wakeups import Wakeups
@@ -47,10 +49,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         db.listen(services.wakeups.publish)
         await db.write(_begin, services.clock())
         for file, scope in LOCAL_TOKENS:
-            await tokens.ensure(services, file, scope, local_token(settings.data_path / file))
+            await _ensure_token(services, settings.data_path / file, scope)
         yield services
     finally:
         await db.stop()
+
+
+async def _ensure_token(services: Services, path: Path, scope: Scope) -> None:
+    """The token of a file is known; one that was revoked is replaced, for this host's commands need one."""
+    if not await tokens.ensure(services, path.name, scope, local_token(path)):
+        await tokens.ensure(services, path.name, scope, local_token(path, anew=True))
 
 
 async def _begin(tx: Tx, now: int) -> None:

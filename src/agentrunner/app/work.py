@@ -8,6 +8,7 @@ from agentrunner import __version__
 from agentrunner.app.address import SOCKET_NAME
 from agentrunner.app.backends import backends
 from agentrunner.app.logs import configure
+from agentrunner.app.open_files import allow_many
 from agentrunner.app.parent import inherited_fd, until_told
 from agentrunner.app.tokens import WORKER_TOKEN_FILE
 from agentrunner.config import Settings
@@ -26,6 +27,7 @@ def work(settings: Settings, succeed: bool = False) -> None:
     With `succeed`, a worker that still holds the state directory is given 5 s, then killed by its proven start time.
     """
     configure(settings, "worker")
+    allow_many()
     me = identity.take(settings.data_path, SUCCEED_S if succeed else 0.0)
     try:
         asyncio.run(_work(settings, me))

@@ -8,7 +8,7 @@ from msgspec import Meta
 from agentrunner.domain.instant import rfc3339
 
 DEFAULT_PROJECT = "default"
-ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")]
+ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$(?!\n)")]
 
 
 class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -21,7 +21,7 @@ class NewProject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A request to create a project; `path` is absolute, on the worker's host."""
 
     name: ProjectName
-    path: Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^/[^\x00]*$")] | None = None
+    path: Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^/[^\x00]*$(?!\n)")] | None = None
     settings: ProjectSettings = ProjectSettings()
 
 

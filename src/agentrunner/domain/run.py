@@ -12,9 +12,9 @@ from agentrunner.domain.retry import RetryPolicy
 from agentrunner.domain.state import Desired, Hold, OnLost, Phase, Reason, Status
 
 Label = Annotated[str, Meta(max_length=200)]
-LabelName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
-BackendName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-SecretName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+LabelName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$(?!\n)")]
+BackendName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$(?!\n)")]
+SecretName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 
 MAX_BATCH = 1000
 """How many runs one request may create."""

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from agentrunner.domain.errors import InvalidTransition
-from agentrunner.domain.event import EventType, NewEvent, new_event
+from agentrunner.domain.event import NewEvent, new_event
 from agentrunner.domain.run import Run
-from agentrunner.domain.state import ACTIVE, Cause, Phase, Status, next_status
+from agentrunner.domain.state import ACTIVE, REASONS, Cause, Phase, Reason, Status, next_status
 from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, run_topic
 from agentrunner.store import events, runs, stats
 from agentrunner.store.base import Tx
@@ -112,8 +112,9 @@ def counter_changes(before: Run | None, after: Run) -> dict[str, int]:
     return changes
 
 
-def terminal_event(cause: Cause, run: Run, **payload: Any) -> NewEvent:
-    """The last event of a run."""
-    known = {name: value for name, value in payload.items() if value is not None}
-    level = "error" if cause is Cause.FAILED else "info"
-    return new_event(EventType(cause.event_type), known, level=level)  # type: ignore[arg-type]
+def ending_event(cause: Cause, reason: Reason | None, **payload: Any) -> NewEvent:
+    """The event of an attempt's end, saying why and what to do about it."""
+    advice = None if reason is None else REASONS[reason].what_to_do
+    given = {**payload, "reason": reason, "what_to_do": advice}
+    known = {name: value for name, value in given.items() if value is not None}
+    return new_event(cause.event_type, known, level="error" if cause is Cause.FAILED else "info")

@@ -7,11 +7,11 @@ import msgspec
 
 from agentrunner.domain.control import MAX_STATE_BYTES, Offsets, Outcome, Part, RecordAnswer, RecordRequest, States
 from agentrunner.domain.errors import InvalidField, InvalidRequest, OffsetMismatch, StaleEpoch
-from agentrunner.domain.event import Event, EventType, NewEvent, new_event
+from agentrunner.domain.event import Event, EventType, NewEvent
 from agentrunner.domain.retry import delay_before_next
 from agentrunner.domain.run import Run, Usage
-from agentrunner.domain.state import REASONS, Cause, Desired, OnLost, Phase, Reason, Status
-from agentrunner.engine.change import Change, terminal_event
+from agentrunner.domain.state import Cause, Desired, OnLost, Phase, Reason, Status
+from agentrunner.engine.change import Change, ending_event
 from agentrunner.engine.runs import EXTERNAL, ended, find, locked
 from agentrunner.engine.schedule import requeue
 from agentrunner.engine.services import Services
@@ -213,11 +213,11 @@ async def _finish(tx: Tx, change: Change, attempt: Attempt, outcome: Outcome) ->
     payload = _outcome_payload(change, attempt, outcome)
     delay = _delay_before_next(run, outcome)
     if delay is not None:
-        event = new_event(EventType.RUN_RETRIED, {**payload, "next_attempt": run.attempt + 1, "delay_s": delay})
-        requeue(change, event, delay)
+        more = {"next_attempt": run.attempt + 1, "delay_s": delay}
+        requeue(change, ending_event(Cause.RETRIED, outcome.reason, **payload, **more), delay)
         return
     fields = ended(change.now, outcome.reason, outcome.message)
-    event = terminal_event(cause, run, **payload)
+    event = ending_event(cause, outcome.reason, **payload)
     change.move(cause, event, exit_code=outcome.exit_code, signal=outcome.signal, answered=run.revision, **fields)
 
 
@@ -232,19 +232,10 @@ def _delay_before_next(run: Run, outcome: Outcome) -> float | None:
 
 def _outcome_payload(change: Change, attempt: Attempt, outcome: Outcome) -> dict[str, Any]:
     payload: dict[str, Any] = {**outcome.details, "attempt": attempt.number}
-    for name in ("reason", "exit_code", "signal", "message"):
-        if (value := getattr(outcome, name)) is not None:
-            payload[name] = value
-    if outcome.reason is not None:
-        payload["what_to_do"] = what_to_do(outcome.reason)
+    payload |= {"exit_code": outcome.exit_code, "signal": outcome.signal, "message": outcome.message}
     if attempt.started_at is not None:
         payload["duration_ms"] = change.now - attempt.started_at
     return payload
-
-
-def what_to_do(reason: Reason) -> str:
-    """The sentence that tells a person what follows from a reason."""
-    return REASONS[reason].what_to_do
 
 
 class Ingested(NamedTuple):

@@ -121,6 +121,8 @@ def _active(s: Services, view: _View) -> tuple[str, str | None]:
         view.facts["process"] = msgspec.json.decode(view.attempt.process)
     if run.phase is Phase.UNREACHABLE:
         return _unreachable(s, view, host)
+    if run.on_lost is not OnLost.WAIT:
+        view.because.append(f"`on_lost` is {run.on_lost}: a worker or a server away for a lease ends its processes.")
     since = view.ago(run.phase_since) if run.phase_since is not None else None
     if run.status is Status.PAUSED:
         return f"It is frozen on {host}: no process of it runs.", f"`agentrunner resume {run.id}` lets it go on."

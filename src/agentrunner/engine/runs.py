@@ -21,7 +21,7 @@ from agentrunner.domain.event import EventType, new_event
 from agentrunner.domain.project import Project
 from agentrunner.domain.run import NewRun, Run, Usage, split_secrets, title_of
 from agentrunner.domain.state import ACTIVE, TRANSITIONS, Cause, Desired, Hold, Phase, Reason, Status
-from agentrunner.engine.change import Change, counter_changes, terminal_event
+from agentrunner.engine.change import Change, counter_changes, ending_event
 from agentrunner.engine.projects import find as find_project
 from agentrunner.engine.services import Services
 from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, worker_topic
@@ -265,7 +265,7 @@ async def _stop(tx: Tx, run_id: int, now: int) -> Wished:
     change = Change(run, now)
     change.set(desired=Desired.STOP, revision=run.revision + 1)
     if run.status is Status.QUEUED:
-        event = terminal_event(Cause.STOPPED, run, reason=Reason.STOPPED_BY_USER, started=False)
+        event = ending_event(Cause.STOPPED, Reason.STOPPED_BY_USER, started=False)
         change.move(Cause.STOPPED, event, **ended(now, Reason.STOPPED_BY_USER), answered=change.run.revision)
     else:
         change.emit(new_event(EventType.RUN_STOP_REQUESTED))

@@ -8,7 +8,7 @@ from agentrunner.domain.event import EventType, NewEvent, new_event
 from agentrunner.domain.run import Run
 from agentrunner.domain.state import Cause, Desired, Hold, OnLost, Phase, Reason, Status
 from agentrunner.domain.worker import Worker
-from agentrunner.engine.change import Change, save_all, terminal_event
+from agentrunner.engine.change import Change, ending_event, save_all
 from agentrunner.engine.runs import ended, locked, owned
 from agentrunner.engine.services import Services
 from agentrunner.engine.wakeups import worker_topic
@@ -153,10 +153,11 @@ async def _lose(tx: Tx, change: Change) -> None:
         reason, cause = Reason.WORKER_LOST, Cause.FAILED
     await attempts.end(tx, run.id, run.attempt, change.now, (_LOST_STATUS[cause], reason, None))
     if cause is Cause.RETRIED:
-        requeue(change, new_event(EventType.RUN_RETRIED, {"reason": reason, "next_attempt": run.attempt + 1}), 0)
+        requeue(change, ending_event(cause, reason, attempt=run.attempt, next_attempt=run.attempt + 1), 0)
         return
     message = f"Worker {run.worker_id} was not heard of for a lease."
-    change.move(cause, terminal_event(cause, run, reason=reason, message=message), **ended(change.now, reason, message))
+    event = ending_event(cause, reason, attempt=run.attempt, message=message)
+    change.move(cause, event, **ended(change.now, reason, message))
 
 
 _LOST_STATUS = {Cause.STOPPED: Status.STOPPED, Cause.FAILED: Status.FAILED, Cause.RETRIED: Status.FAILED}
@@ -177,6 +178,6 @@ async def _expire_queued(tx: Tx, run_id: int, before: int, now: int) -> None:
     if not may_start(run, before) or run.queued_at >= before:
         return
     change = Change(run, now)
-    event = terminal_event(Cause.FAILED, run, reason=Reason.QUEUE_EXPIRED, waited_ms=now - run.queued_at)
+    event = ending_event(Cause.FAILED, Reason.QUEUE_EXPIRED, waited_ms=now - run.queued_at)
     change.move(Cause.FAILED, event, **ended(now, Reason.QUEUE_EXPIRED))
     await change.save(tx)

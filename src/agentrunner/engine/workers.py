@@ -1,5 +1,8 @@
 """Use cases of the worker protocol: register, claim, heartbeat, wishes, decisions. (`record` is in `events`.)"""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from agentrunner.domain.control import (
     PROTOCOL_VERSION,
     Assignment,
@@ -30,6 +33,8 @@ from agentrunner.store import attempts, inputs, meta, projects, runs, workers
 from agentrunner.store.base import Tx
 
 INSTANCE = "instance_id"
+T = TypeVar("T")
+R = TypeVar("R", WishesRequest, DecisionsRequest)
 
 
 async def register(s: Services, request: RegisterRequest) -> RegisterAnswer:
@@ -221,13 +226,18 @@ async def _heartbeat(tx: Tx, s: Services, request: HeartbeatRequest, now: int) -
 
 async def wishes(s: Services, request: WishesRequest) -> WishesAnswer:
     """Every wish newer than what the worker knows, waiting until there is one. Raises WorkerNotFound, StaleEpoch."""
+    return WishesAnswer(wishes=await _first_found(s, request, _wishes))
+
+
+async def _first_found(s: Services, request: R, read: Callable[[Tx, R], Awaitable[list[T]]]) -> list[T]:
+    """What `read` finds for a worker, as soon as it finds something or `wait_s` is over."""
     deadline = s.clock() + round(request.wait_s * 1000)
     with s.wakeups.subscribe(worker_topic(request.worker_id)) as subscription:
         while True:
-            found = await s.db.read(_wishes, request)
+            found = await s.db.read(read, request)
             remaining = deadline - s.clock()
             if found or remaining <= 0:
-                return WishesAnswer(wishes=found)
+                return found
             await subscription.wait(remaining / 1000)
 
 
@@ -243,14 +253,7 @@ def _wish(run: Run) -> Wish:
 
 async def decisions(s: Services, request: DecisionsRequest) -> DecisionsAnswer:
     """Inputs to deliver that the worker does not know, waiting until there is one."""
-    deadline = s.clock() + round(request.wait_s * 1000)
-    with s.wakeups.subscribe(worker_topic(request.worker_id)) as subscription:
-        while True:
-            found = await s.db.read(_decisions, request)
-            remaining = deadline - s.clock()
-            if found or remaining <= 0:
-                return DecisionsAnswer(inputs=found)
-            await subscription.wait(remaining / 1000)
+    return DecisionsAnswer(inputs=await _first_found(s, request, _decisions))
 
 
 async def _decisions(tx: Tx, request: DecisionsRequest) -> list[PendingInput]:

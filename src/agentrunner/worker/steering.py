@@ -14,6 +14,7 @@ import structlog
 
 from agentrunner.domain.control import Assignment, Offsets
 from agentrunner.domain.state import Desired, OnLost
+from agentrunner.process.journal import read_facts
 from agentrunner.worker.shim import Shim
 
 log = structlog.get_logger("agentrunner.worker")
@@ -21,6 +22,7 @@ log = structlog.get_logger("agentrunner.worker")
 _TELL_EVERY = 8
 """The shim hears of recorded bytes each time they have grown by this part of its cap."""
 _COMMANDS = {Desired.PAUSE: "pause", Desired.RUN: "resume", Desired.STOP: "stop"}
+_ANSWERS = {"paused", "resumed"}
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 
@@ -89,6 +91,8 @@ class Steering:
     @asynccontextmanager
     async def following(self, directory: Path) -> AsyncIterator[None]:
         """The shim of this directory is there, for as long as the block lasts."""
+        if self.revision > self._told_revision:
+            self._told_revision = max(self._told_revision, _answered(directory))
         self._news.set()
         teller = asyncio.create_task(self._tell(directory), name=f"steering of run {self._run_id}")
         try:
@@ -157,3 +161,14 @@ class Steering:
         if "error" in answer:
             log.warning("the shim refuses", run=self._run_id, command=command["cmd"], answer=answer)
         return answer
+
+
+def _answered(directory: Path) -> int:
+    """The newest wish that an earlier worker told the shim, as its journal says: a fact is not made twice."""
+    newest, offset = 0, 0
+    while True:
+        facts, end = read_facts(directory, offset)
+        if end == offset:
+            return newest
+        answers = [fact.fields.get("rev", 0) for fact in facts if fact.name in _ANSWERS]
+        newest, offset = max([newest, *answers]), end
