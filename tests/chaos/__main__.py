@@ -72,8 +72,24 @@ def main() -> int:
             print(product.log(), file=sys.stderr)
         if options.keep_log:
             options.keep_log.write_bytes(product.log_path.read_bytes())
+    print(summary(found))
     print(json.dumps({"ok": not found["broken"], "seed": seed, "seconds": round(time.monotonic() - began, 1), **found}))
     return 1 if found["broken"] else 0
+
+
+def summary(found: dict[str, Any]) -> str:
+    """What a person reads before the figures."""
+    kills = ", ".join(f"{count} {kind}" for kind, count in sorted(found["kills"].items()))
+    ready, adopted, gone = found["server_ready_s"], found["adopted_s"], found["shim_tree_gone_s"]
+    lines = [
+        f"killed with -9: {kills}",
+        f"{found['runs']} runs wrote {found['lines']} lines: {found['lost']} lost, {found['doubled']} doubled, "
+        f"{found['reordered']} reordered, {found['executed_twice']} executed twice, {found['stuck']} stuck",
+        f"server back after {ready['p50']} s (p99 {ready['p99']}), runs adopted after {adopted['p50']} s "
+        f"(p99 {adopted['p99']}), tree of a killed shim gone after {gone['p50']} s (at most {gone['max']})",
+        *(f"BROKEN: {what}" for what in found["broken"]),
+    ]
+    return "\n".join(f"chaos: {line}" for line in lines)
 
 
 def parse() -> argparse.Namespace:

@@ -26,7 +26,7 @@ def database(settings: Settings) -> Database:
         # Imported only where it is used: its driver would cost every other server a tenth of its start.
         from agentrunner.store.postgres import PostgresDatabase
 
-        return PostgresDatabase(settings.database_url)
+        return PostgresDatabase(settings.database_url, settings.durability)
     return SqliteDatabase(settings.data_path / "agentrunner.db", durability=settings.durability)
 
 
