@@ -19,6 +19,7 @@ LOST_MARGIN_S = 3.0
 """Between the moment a shim ends its tree by itself and the moment the server acts on that."""
 IDEMPOTENCY_S = 7 * 86_400.0
 """How long an Idempotency-Key is remembered."""
+_PAGE = 500
 
 
 class Room:
@@ -120,6 +121,13 @@ async def tick(s: Services) -> None:
 async def forget(s: Services) -> None:
     """Drop what is past its retention; called about once an hour."""
     await s.db.write(idempotency.forget, s.clock() - round(IDEMPOTENCY_S * 1000))
+    ended_before = s.clock() - round(s.settings.spool_retention_s * 1000)
+    kept = s.secrets.kept()
+    for start in range(0, len(kept), _PAGE):
+        found = await s.db.read(runs.by_ids, kept[start : start + _PAGE])
+        for run in found:
+            if run.ended_at is not None and run.ended_at < ended_before:
+                s.secrets.delete(run.id)
 
 
 async def _expire(tx: Tx, settings: Settings, worker_id: str, now: int) -> None:

@@ -37,6 +37,14 @@ class Secrets(Protocol):
         """Answer them; empty where there are none any more."""
         ...
 
+    def kept(self) -> list[int]:
+        """The runs whose secrets are there."""
+        ...
+
+    def delete(self, run_id: int) -> None:
+        """Forget them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

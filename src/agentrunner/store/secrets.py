@@ -36,6 +36,12 @@ class SecretFiles:
         except FileNotFoundError:
             return {}
 
+    def kept(self) -> list[int]:
+        """The runs whose secrets are there."""
+        if not self._directory.is_dir():
+            return []
+        return sorted(int(path.name) for path in self._directory.iterdir() if path.name.isdigit())
+
     def delete(self, run_id: int) -> None:
         """Forget a run's secrets."""
         (self._directory / str(run_id)).unlink(missing_ok=True)
