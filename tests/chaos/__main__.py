@@ -60,7 +60,7 @@ def main() -> int:
     print(f"chaos: seed {seed}", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ar-", ignore_cleanup_errors=True) as directory:
-        product = Product(Path(directory), grace_s=3, lease_s=15, slots=length.width + 4)
+        product = Product(Path(directory), grace_s=3, lease_s=15, slots=length.width + 4, tree=options.tree)
         try:
             found = drill(product, length, seed)
         except BaseException:
@@ -99,6 +99,7 @@ def parse() -> argparse.Namespace:
     how_long.add_argument("--short", action="store_true", help="some 20 s with few kills, as in `make test`")
     how_long.add_argument("--full", action="store_true", help="some half hour with a thousand kills")
     parser.add_argument("--seed", type=int, help="repeat the choices of an earlier drill")
+    parser.add_argument("--tree", default="", help="force a tree mechanism: cgroup2, cgroup1 or walk")
     parser.add_argument("--keep-log", type=Path, help="where to put the whole log of the product")
     return parser.parse_args()
 

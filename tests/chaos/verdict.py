@@ -162,7 +162,9 @@ def share(values: list[float], part: float) -> float | None:
 def figures(verdict: Verdict, kills: Kills, tasks: list[Task]) -> dict[str, Any]:
     """Everything counted and measured, for one line of JSON."""
     adopted = adoption_times(tasks, kills)
+    started = [event["payload"] for task in tasks for event in task.events if event["type"] == "run.started"]
     return {
+        "tree": sorted({payload["tree"] for payload in started}),
         "kills": dict(kills.count),
         "kills_without_effect": kills.without_effect,
         "runs": verdict.runs,

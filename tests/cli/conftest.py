@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,24 @@ def cli(environment: dict[str, str]) -> Cli:
 def command(*words: str) -> list[str]:
     """The command line of a command."""
     return [sys.executable, "-m", "agentrunner", *words]
+
+
+@contextmanager
+def running(words: Sequence[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A command that is being watched; it is killed where the test leaves before it has ended."""
+    started = subprocess.Popen(
+        command(*words),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate(timeout=10)
 
 
 @pytest.fixture(scope="session")

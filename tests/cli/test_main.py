@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import subprocess
 import time
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from agentrunner import __version__
 from agentrunner.cli.main import VERBS
-from cli.conftest import Cli, command
+from cli.conftest import Cli, running
 from client.contract import Contract, problem
 from client.wire import Server
 
@@ -169,14 +168,13 @@ def test_the_unexpected_is_one_line_and_says_how_to_see_more(cli: Cli, server: S
 def test_a_reader_that_goes_is_no_error(environment: dict[str, str], server: Server, contract: Contract) -> None:
     """As with `| head -1`."""
     contract.finish(contract.add_run(), ["x" * 1000 for _ in range(500)])
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command("logs", "1"), env=environment, **pipes) as started:
+    with running(["logs", "1"], environment) as started:
         assert started.stdout is not None
         assert started.stderr is not None
         started.stdout.readline()
         started.stdout.close()
         assert started.stderr.read() == ""
-    assert started.returncode == 141
+        assert started.wait(20) == 141
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import threading
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from agentrunner.domain.event import EventView
 from agentrunner.domain.run import RunView
-from cli.conftest import Cli, command
+from cli.conftest import Cli, running
 from client.contract import Contract
 from client.wire import Server
 from waiting import until
@@ -93,8 +92,7 @@ def test_a_server_that_dies_and_comes_back_loses_nothing(
     environment: dict[str, str], server: Server, contract: Contract
 ) -> None:
     """Every line once, in order, with a word about the absence."""
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command("run", "--raw", "--", "x"), env=environment, **pipes) as started:
+    with running(["run", "--raw", "--", "x"], environment) as started:
         until(lambda: 1 in contract.runs, 20)
         until(lambda: any(path.endswith("/stream") for _, path in contract.requests), 20)
         for number in range(3):
@@ -121,13 +119,13 @@ def test_ctrl_c_where_nobody_can_be_asked_detaches(
     environment: dict[str, str], server: Server, contract: Contract
 ) -> None:
     """The run is not touched, and it is said how to go on."""
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command("run", "--", "x"), env=environment, stdin=subprocess.DEVNULL, **pipes) as started:
+    with running(["run", "--", "x"], environment) as started:
         assert started.stdout is not None
         assert "run.created" in started.stdout.readline()
         started.send_signal(signal.SIGINT)
-        _, errors = started.communicate(timeout=20)
-    assert started.returncode == 130
+        assert started.wait(20) == 130
+        assert started.stderr is not None
+        errors = started.stderr.read()
     assert "Run 1 goes on. `agentrunner logs -f 1` shows it again, `agentrunner stop 1` ends it." in errors
     assert contract.runs[1]["desired"] == "run"
 

@@ -1,12 +1,10 @@
 """`agentrunner run` with the product itself: real processes, a real server that is killed."""
 
 import json
-import subprocess
-from typing import Any
 
 import pytest
 
-from cli.conftest import command
+from cli.conftest import running
 from e2e.product import Product, product
 from waiting import until
 
@@ -60,15 +58,13 @@ def test_a_secret_reaches_the_agent_and_nothing_else(real: Product) -> None:
 
 def test_a_stopped_run_exits_130(real: Product) -> None:
     """However it was stopped; `stop` reports the fact."""
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command("run", "--json", "--", "sleep", "600"), env=real.environment, **pipes) as started:
+    with running(["run", "--json", "--", "sleep", "600"], real.environment) as started:
         assert started.stdout is not None
         run_id = json.loads(started.stdout.readline())["run_id"]
         real.wait(run_id, "RUNNING")
         stopped = real.command("stop", str(run_id))
         assert stopped.stdout.split() == [str(run_id), "STOPPED"]
-        started.communicate(timeout=20)
-    assert started.returncode == 130
+        assert started.wait(20) == 130
 
 
 def test_pause_and_resume_report_facts(real: Product) -> None:
@@ -87,8 +83,7 @@ def test_a_server_that_is_killed_again_and_again_loses_no_line() -> None:
         server = made.start("server")
         made.start("worker")
         made.wait_ready()
-        following = command("run", "--raw", "--", "sh", "-c", script)
-        with subprocess.Popen(following, env=made.environment, stdout=subprocess.PIPE, text=True) as started:
+        with running(["run", "--raw", "--", "sh", "-c", script], made.environment) as started:
             assert started.stdout is not None
             lines = []
             for _ in range(3):
@@ -98,8 +93,8 @@ def test_a_server_that_is_killed_again_and_again_loses_no_line() -> None:
                 server = made.start("server")
             # Not `communicate`, which would leave what `readline` has read ahead.
             lines.append(started.stdout.read())
+            assert started.wait(20) == 0
         assert "".join(lines) == "".join(f"line {number}\n" for number in range(1, 401))
-        assert started.returncode == 0
 
 
 def test_stop_all_needs_no_server() -> None:
