@@ -55,3 +55,14 @@ def test_every_byte_is_in_the_events(raw: list[bytes]) -> None:
     lines = lines_of(b"".join(line + b"\n" for line in raw))
     texts = [text for event in log_events("out", lines) for text in payload(event)["lines"]]
     assert texts == [line.decode("utf-8", "backslashreplace") for line in raw]
+
+
+def test_what_only_counts_a_cut_is_no_line() -> None:
+    """A line that was given before its end was known is followed by the count of what it lost."""
+    events = log_events("out", [Line(b"before", 0, 1), Line(b"", 7, 1, cut=99), Line(b"after", 107, 1)])
+    said = [(event.type, payload(event)) for event in events]
+    assert said == [
+        ("log", {"stream": "stdout", "offset": 0, "lines": ["before"]}),
+        ("output.truncated", {"stream": "stdout", "offset": 7, "cut_bytes": 99}),
+        ("log", {"stream": "stdout", "offset": 107, "lines": ["after"]}),
+    ]

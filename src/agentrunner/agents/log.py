@@ -29,24 +29,24 @@ _encode = msgspec.json.Encoder().encode
 def log_events(stream: Literal["out", "err"], lines: Sequence[Line]) -> list[NewEvent]:
     """The events of some lines, in order: up to 64 KiB of output each, a longer line alone.
 
-    A line whose end was cut off is followed by `output.truncated` with the bytes kept and left out.
+    A line whose end was cut off is followed by `output.truncated` with the bytes kept and left out. Where the line was
+    given before its end was known, an empty one that only counts what was cut comes later, and is no line itself.
     """
     events = []
     for start, end in _groups(lines):
-        events.append(_log_event(stream, lines[start:end]))
-        if lines[end - 1].cut:
-            events.append(truncated(stream, lines[end - 1]))
+        last = lines[end - 1]
+        if shown := lines[start : end - 1] if last.cut and not last.data else lines[start:end]:
+            events.append(_log_event(stream, shown))
+        if last.cut:
+            events.append(truncated(stream, last))
     return events
 
 
 def truncated(stream: Literal["out", "err"], line: Line) -> NewEvent:
     """The event that says how much of a line is missing."""
-    payload = {
-        "stream": STREAM_NAMES[stream],
-        "offset": line.offset,
-        "kept_bytes": len(line.data),
-        "cut_bytes": line.cut,
-    }
+    payload: dict[str, str | int] = {"stream": STREAM_NAMES[stream], "offset": line.offset, "cut_bytes": line.cut}
+    if line.data:
+        payload["kept_bytes"] = len(line.data)
     return new_event(EventType.OUTPUT_TRUNCATED, payload, level="warning", ts=line.ts)
 
 

@@ -47,6 +47,7 @@ class Listener:
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,
             timeout_keep_alive=round(bounds.idle_s),
         )
 
