@@ -1,6 +1,7 @@
 """Run directories as a worker sees them: what was asked for, what became of it, and how to speak to its shim.
 
-Layout, version 1: `spec.json`, `lock`, `start`, `proc.json`, `out`, `err`, `idx`, `journal`, `exit`, `ctl`.
+Layout, version 1: `spec.json`, `prompt`, `lock`, `start` (a second name of `lock`, or an empty file where a worker made
+it), `proc.json`, `journal`, `ctl`, `exit`; of a pipe `out`, `err` and `idx` are there from their first byte on.
 """
 
 import fcntl
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 
 from agentrunner.process import tree
-from agentrunner.process.holder import boot_id, start_time
+from agentrunner.process.procfs import boot_id, start_time
 
 LAYOUT = 1
 READABLE = frozenset({LAYOUT})
@@ -57,6 +58,10 @@ class Spec:
     layout: int = LAYOUT
 
 
+class _Layout(msgspec.Struct, frozen=True):
+    layout: Any = None
+
+
 class Proc(msgspec.Struct, frozen=True):
     """`proc.json`: who runs there; pids with start times in clock ticks."""
 
@@ -83,7 +88,10 @@ class Sizes(msgspec.Struct, frozen=True):
 
 
 class ExitRecord(msgspec.Struct, frozen=True):
-    """`exit`: how it ended. `step` is what made it end, `leftover` how many processes were left then."""
+    """`exit`: how it ended. `step` is what made it end, `leftover` how many processes were left then.
+
+    `dropped` are bytes that could not be kept, `reaped` the processes collected besides the agent.
+    """
 
     exit_code: int | None
     signal: int | None
@@ -95,6 +103,7 @@ class ExitRecord(msgspec.Struct, frozen=True):
     sizes: Sizes
     tree: str
     dropped: int = 0
+    reaped: int = 0
 
 
 class Settled(StrEnum):
@@ -150,18 +159,21 @@ class RunDirectory:
         """What was asked for. Raises UnknownLayout."""
         if self._spec is None:
             content = json.loads((self.path / "spec.json").read_bytes())
-            if content.get("layout") not in READABLE:
-                raise UnknownLayout(f"{self.path} has layout {content.get('layout')}; this version reads {LAYOUT}.")
+            self._check_layout(content.get("layout"))
             self._spec = Spec(**content)
         return self._spec
 
     def proc(self) -> Proc | None:
         """Who runs there, once the gate is passed."""
         if self._proc is None and (data := _read(self.path / "proc.json")) is not None:
+            self._check_layout(msgspec.json.decode(data, type=_Layout).layout)
             self._proc = msgspec.json.decode(data, type=Proc)
-            if self._proc.layout not in READABLE:
-                raise UnknownLayout(f"{self.path} has layout {self._proc.layout}; this version reads {LAYOUT}.")
         return self._proc
+
+    def _check_layout(self, layout: object) -> None:
+        """Before anything else is read of a file: what another version means by it is not known."""
+        if layout not in READABLE:
+            raise UnknownLayout(f"{self.path} has layout {layout}; this version reads {LAYOUT}.")
 
     def exit(self) -> ExitRecord | None:
         """How it ended, once that is written."""
@@ -214,7 +226,8 @@ class RunDirectory:
             found = os.stat(self.path / "lock")
         except FileNotFoundError:
             return True
-        return (found.st_dev, found.st_ino) != (proc.lock_device, proc.lock_inode)
+        is_other = (found.st_dev, found.st_ino) != (proc.lock_device, proc.lock_inode)
+        return is_other or proc.uid != self.path.name.partition(".")[0]
 
     def open_shim(self) -> int | None:
         """A pidfd of the shim, proven by its start time; None where it is gone."""

@@ -10,7 +10,9 @@ import signal
 import time
 from pathlib import Path
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from agentrunner.process.procfs import boot_id, start_time
+
+__all__ = ["Held", "boot_id", "is_held", "start_time", "take"]
 
 
 class Held(OSError):
@@ -85,17 +87,3 @@ def is_held(path: Path) -> bool:
         return not _try_lock(descriptor)
     finally:
         os.close(descriptor)
-
-
-def boot_id() -> str:
-    """Random at each start of the host."""
-    return _BOOT_ID.read_text().strip()
-
-
-def start_time(pid: int) -> int:
-    """When a process started, in clock ticks since boot; -1 where there is none. Field 22 of proc(5) `stat`."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return -1
-    return int(text.rpartition(")")[2].split()[19])

@@ -1,45 +1,104 @@
-"""What a child gives up before it executes, and which limits this host can enforce. Stand-alone."""
+"""Limits of time, and which limits this host can enforce. Stand-alone."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import resource
-import signal
+import time
 
-_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 15, 36, 38
-_libc = ctypes.CDLL(None, use_errno=True)
-_USUAL_FILES = 1024
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-
-def give_up(parent: int) -> None:
-    """Die with the parent, gain no privileges, have the usual soft limit of open files.
-
-    Ends the process where the parent has died already, for then no signal will come.
-    """
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
-    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    usual = _USUAL_FILES if hard == resource.RLIM_INFINITY else min(_USUAL_FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (usual, hard))
+_DEADLINE_CHECK_S = 3.0
 
 
-def become_subreaper() -> None:
-    """Orphans below this process become its children."""
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+class Clock:
+    """Time that counts: monotonic, without what was frozen."""
+
+    def __init__(self) -> None:
+        self._frozen_since = 0.0
+        self._frozen = 0.0
+
+    def now(self) -> float:
+        """Seconds that have counted."""
+        return (self._frozen_since or time.monotonic()) - self._frozen
+
+    @property
+    def is_stopped(self) -> bool:
+        """True between `stop` and `go`."""
+        return self._frozen_since > 0
+
+    def stop(self) -> None:
+        """Frozen from now on."""
+        self._frozen_since = self._frozen_since or time.monotonic()
+
+    def go(self) -> None:
+        """Going again."""
+        if self._frozen_since:
+            self._frozen += time.monotonic() - self._frozen_since
+            self._frozen_since = 0.0
 
 
-def set_title(title: str) -> None:
-    """What `ps` shows: the thread name holds 15 bytes."""
-    _libc.prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)
+class Limits:
+    """The wall, start and idle limits of a spec, in seconds that count; none is due before `begin`."""
+
+    def __init__(self, spec: dict[str, Any], clock: Clock) -> None:
+        self.clock = clock
+        self._allowed = {name: spec[name] for name in ("wall_s", "start_s", "idle_s") if spec.get(name) is not None}
+        self._began: float | None = None
+        self._last_output: float | None = None
+        self._idle_from = 0.0
+        self._idle_held = False
+
+    def begin(self) -> None:
+        """The agent executes from now on."""
+        self._began = self._idle_from = self.clock.now()
+
+    def note_output(self) -> None:
+        """The agent has written something."""
+        self._last_output = self._idle_from = self.clock.now()
+
+    def hold_idle(self, hold: bool) -> None:
+        """Whether a person is awaited: no idle time then, and a new start of it behind."""
+        self._idle_held = hold
+        self._idle_from = self.clock.now()
+
+    def next(self) -> tuple[str, float] | None:
+        """The limit that is hit first, and in how many seconds; None where none will be, or time stands still."""
+        if self._began is None or not self._allowed or self.clock.is_stopped:
+            return None
+        since = {"wall_s": self._began}
+        if self._last_output is None:
+            since["start_s"] = self._began
+        if not self._idle_held:
+            since["idle_s"] = self._idle_from
+        now = self.clock.now()
+        left = [(self._allowed[name] - (now - at), name) for name, at in since.items() if name in self._allowed]
+        return (min(left)[1], min(left)[0]) if left else None
 
 
-def punch(descriptor: int, start: int, length: int) -> bool:
-    """Give disk blocks back; offsets stay valid. FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE."""
-    offset, size = ctypes.c_long(start), ctypes.c_long(length)
-    return length > 0 and _libc.fallocate(descriptor, 3, offset, size) == 0
+class Deadline:
+    """Until when the run may live without a worker's word, on CLOCK_BOOTTIME: a host that sleeps lets it pass too."""
+
+    def __init__(self, at: float | None) -> None:
+        self._at = at
+
+    def move(self, at: float) -> None:
+        """Later, never earlier; a run without one gets none."""
+        if self._at is not None:
+            self._at = max(self._at, at)
+
+    def left(self) -> float | None:
+        """Seconds to wait at most before asking again; 0 once it has passed.
+
+        Waiting is on a clock that stops while the host sleeps, so it is bounded.
+        """
+        if self._at is None:
+            return None
+        return max(0.0, min(self._at - time.clock_gettime(time.CLOCK_BOOTTIME), _DEADLINE_CHECK_S))
+
+    def clear(self) -> None:
+        """It has been acted upon."""
+        self._at = None
 
 
 def enforceable() -> dict[str, str | None]:

@@ -1,7 +1,6 @@
 """Spools, read: raw output from an offset, in the order in which it came, framed into lines."""
 
 import os
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +9,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from agentrunner.process.index import ENTRY
+
 Stream = Literal["out", "err"]
 MAX_LINE = 1 << 20
-_IDX = struct.Struct("<BxxxxxxxQQ")
 _NAMES: tuple[Stream, Stream] = ("out", "err")
+_MOST_PENDING = 1 << 16
+"""Index entries held in memory; more are read once these are used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,15 @@ class SpoolReader:
     def __init__(self, directory: Path, indexed: bool) -> None:
         self.directory = directory
         self._indexed = indexed
-        self._files = {name: _open(directory / name) for name in _NAMES}
-        self._idx = _open(directory / "idx") if indexed else -1
+        self._files: dict[Stream, int] = dict.fromkeys(_NAMES, -1)
+        self._idx = -1
         self._idx_read = 0
         self._pending: list[tuple[Stream, int, int]] = []
+        self._is_closed = False
 
     def close(self) -> None:
-        """Close every file."""
+        """Close every file; nothing can be read any more."""
+        self._is_closed = True
         for descriptor in (*self._files.values(), self._idx):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -65,17 +69,34 @@ class SpoolReader:
 
     def file_sizes(self) -> dict[Stream, int]:
         """The sizes of the spool files."""
-        return {name: _size(self._files[name]) for name in _NAMES}
+        return {name: _size(self._file(name)) for name in _NAMES}
+
+    def _file(self, name: Stream) -> int:
+        """A spool's descriptor; -1 until its first byte makes it."""
+        if self._files[name] < 0 and not self._is_closed:
+            self._files[name] = _open(self.directory / name)
+        return self._files[name]
 
     def _read_idx(self) -> None:
-        while self._idx >= 0:
-            data = os.pread(self._idx, _IDX.size * 4096, self._idx_read)
-            whole = len(data) // _IDX.size * _IDX.size
+        if self._idx < 0 and not self._is_closed:
+            self._idx = _open(self.directory / "idx")
+            self._skip_hole()
+        while self._idx >= 0 and len(self._pending) < _MOST_PENDING:
+            data = os.pread(self._idx, ENTRY.size * 4096, self._idx_read)
+            whole = len(data) // ENTRY.size * ENTRY.size
             if not whole:
                 return
-            for number, end, ns in _IDX.iter_unpack(data[:whole]):
+            for number, end, ns in ENTRY.iter_unpack(data[:whole]):
                 self._pending.append((_NAMES[number], end, ns // 1_000_000))
             self._idx_read += whole
+
+    def _skip_hole(self) -> None:
+        """Entries of recorded output are punched out, whole ones only: a reader of what is left begins behind them."""
+        try:
+            data = os.lseek(self._idx, 0, os.SEEK_DATA) if self._idx >= 0 else 0
+        except OSError:  # nothing but a hole, or nothing yet
+            return
+        self._idx_read = data // ENTRY.size * ENTRY.size
 
     def chunks(self, read: dict[Stream, int], bound: dict[Stream, int], budget: int) -> list[Chunk]:
         """What lies between `read` and `bound`, in order, `budget` bytes at most."""
@@ -84,7 +105,7 @@ class SpoolReader:
         for stream, end, ts in [*self._pending, *self._uncovered(bound)]:
             end = min(end, bound[stream])
             while at[stream] < end and budget > 0:
-                data = os.pread(self._files[stream], min(end - at[stream], budget), at[stream])
+                data = os.pread(self._file(stream), min(end - at[stream], budget), at[stream])
                 if not data:
                     break
                 if found and found[-1].stream == stream:

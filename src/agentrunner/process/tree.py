@@ -1,15 +1,20 @@
 """Process trees: find, freeze and kill everything an attempt has started, whatever it did to hide.
 
-Stand-alone: standard library only, loaded by the zygote by path, so that a shim stays small. Three mechanisms, best
-first: `cgroup2` (one write kills or freezes all; kernel documentation cgroup-v2.rst), `cgroup1` (the freezer, where a
-frozen process ignores SIGKILL until thawed), `walk` (children of the subreaper, and an environment mark in /proc).
+Stand-alone. Three mechanisms, best first: `cgroup2` (one write kills or freezes all; kernel documentation
+cgroup-v2.rst), `cgroup1` (the freezer, where a frozen process ignores SIGKILL until thawed), `walk` (children of the
+subreaper, and an environment mark in /proc).
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import time
+
+from agentrunner.process import procfs
+from agentrunner.process.kernel import signals
+from agentrunner.process.procfs import start_time
+
+__all__ = ["MARK", "MECHANISMS", "Probe", "Tree", "make", "note_subreaper", "probe", "start_time"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +22,10 @@ if TYPE_CHECKING:
 
 MARK = "AGENTRUNNER_ATTEMPT"
 MECHANISMS = ("cgroup2", "cgroup1", "walk")
-_PAUSE_S = 0.002
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.05
 _FREEZE_S = 5.0
+_PIDFDS = 256
+_MKDIR_TRIES = 100
 
 
 class Probe:
@@ -53,7 +60,7 @@ def make(name: str, base: str, instance: str, uid: str) -> Tree:
 
 
 class Tree:
-    """All processes of one attempt. `pids` may be out of date at once; `kill` ends only when there are none."""
+    """All processes of one attempt. `pids` may be out of date at once; `is_empty` is proof."""
 
     name = ""
 
@@ -63,7 +70,7 @@ class Tree:
         self.path = f"{base}/agentrunner-{instance}/{uid}" if base else ""
 
     def create(self) -> None:
-        """Make what the mechanism needs before the first process."""
+        """Make what the mechanism needs before the first process. Raises OSError."""
 
     def join(self) -> None:
         """Put the calling process into the tree; done by the child before it executes."""
@@ -72,8 +79,12 @@ class Tree:
         """The living processes of the tree."""
         raise NotImplementedError
 
-    def freeze(self) -> bool:
-        """Stop every process; True once all stand still, False after 5 s."""
+    def is_empty(self) -> bool:
+        """True once no process of the tree can act any more."""
+        return not self.pids()
+
+    def freeze(self, timeout_s: float = _FREEZE_S) -> bool:
+        """Stop every process; True once all stand still, False where one still moves after the time."""
         raise NotImplementedError
 
     def thaw(self) -> None:
@@ -84,74 +95,95 @@ class Tree:
         """What the kernel says, never what was asked for."""
         raise NotImplementedError
 
-    def kill(self, timeout_s: float, reap: Callable[[], None] | None = None) -> int:
-        """Kill until the tree is empty; answers how many were found at first. Raises TimeoutError.
+    def signal(self, number: int) -> int:
+        """Signal every process; answers how many got it."""
+        return _signal_listed(self.pids, number)
 
-        `reap` is called between rounds, for a caller who is the parent.
-        """
+    def kill(self, timeout_s: float) -> int:
+        """Kill until the tree is empty; answers how many were found at first. Raises TimeoutError."""
         first = len(self.pids())
-        deadline = time.monotonic() + timeout_s
+        deadline, pause = time.monotonic() + timeout_s, _FIRST_PAUSE_S
         while True:
-            self._kill_once()
-            if reap is not None:
-                reap()
-            if not self.pids():
+            self.kill_once()
+            if self.is_empty():
                 return first
             if time.monotonic() > deadline:
                 raise TimeoutError(f"processes of {self.mark} do not end: {self.pids()[:10]}")
-            time.sleep(_PAUSE_S)
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    def _kill_once(self) -> None:
+    def kill_once(self) -> None:
+        """Send SIGKILL to all, frozen or not; a process that forks meanwhile may need another round."""
         raise NotImplementedError
 
     def remove(self) -> None:
-        """Remove what `create` made; harmless where it is gone."""
+        """Remove what `create` made; harmless where it is gone or in use."""
         if not self.path:
             return
-        for path in (self.path, os.path.dirname(self.path)):
+        for path in (*reversed(_groups(self.path)), os.path.dirname(self.path)):
             try:
                 os.rmdir(path)
             except OSError:
-                return
+                continue
 
 
 class _Cgroup(Tree):
     def create(self) -> None:
-        os.makedirs(self.path, exist_ok=True)
+        parent = self.path.rpartition("/")[0]
+        for _ in range(_MKDIR_TRIES):
+            for path in (parent, self.path):
+                try:
+                    os.mkdir(path)
+                except FileExistsError:
+                    continue
+                except FileNotFoundError:
+                    # The instance's last run has just ended and removed the parent.
+                    break
+            else:
+                return
+        raise OSError(f"{self.path} cannot be made")
 
     def join(self) -> None:
-        _write(f"{self.path}/cgroup.procs", "0")
+        procfs.write(f"{self.path}/cgroup.procs", "0")
 
     def pids(self) -> list[int]:
-        try:
-            found = [int(line) for line in _read(f"{self.path}/cgroup.procs").split()]
-        except OSError:
-            return []
-        return [pid for pid in found if is_alive(pid)]
+        found: list[int] = []
+        for group in _groups(self.path):
+            try:
+                found += [int(line) for line in procfs.read(f"{group}/cgroup.procs").split()]
+            except OSError:
+                continue
+        return [pid for pid in found if procfs.is_alive(pid)]
 
 
 class Cgroup2(_Cgroup):
-    """cgroup v2: `cgroup.kill` and `cgroup.freeze` need no controller."""
+    """cgroup v2: `cgroup.kill` and `cgroup.freeze` need no controller and reach groups below."""
 
     name = "cgroup2"
 
-    def freeze(self) -> bool:
-        _write(f"{self.path}/cgroup.freeze", "1")
-        return _wait(self.is_frozen)
+    def is_empty(self) -> bool:
+        return self._has("populated 0", missing=True)
+
+    def freeze(self, timeout_s: float = _FREEZE_S) -> bool:
+        procfs.write(f"{self.path}/cgroup.freeze", "1")
+        return _wait(self.is_frozen, timeout_s)
 
     def thaw(self) -> None:
-        _write(f"{self.path}/cgroup.freeze", "0")
+        procfs.write(f"{self.path}/cgroup.freeze", "0")
 
     def is_frozen(self) -> bool:
-        try:
-            return "frozen 1" in _read(f"{self.path}/cgroup.events")
-        except OSError:
-            return False
+        return self._has("frozen 1", missing=False)
 
-    def _kill_once(self) -> None:
+    def _has(self, words: str, missing: bool) -> bool:
         try:
-            _write(f"{self.path}/cgroup.kill", "1")
-        except OSError:
+            return words.encode() in procfs.read(f"{self.path}/cgroup.events")
+        except FileNotFoundError:
+            return missing
+
+    def kill_once(self) -> None:
+        try:
+            procfs.write(f"{self.path}/cgroup.kill", "1")
+        except FileNotFoundError:
             return
 
 
@@ -160,163 +192,140 @@ class Cgroup1(_Cgroup):
 
     name = "cgroup1"
 
-    def freeze(self) -> bool:
-        _write(f"{self.path}/freezer.state", "FROZEN")
-        return _wait(self.is_frozen)
+    def freeze(self, timeout_s: float = _FREEZE_S) -> bool:
+        procfs.write(f"{self.path}/freezer.state", "FROZEN")
+        return _wait(self.is_frozen, timeout_s)
 
     def thaw(self) -> None:
-        _write(f"{self.path}/freezer.state", "THAWED")
+        procfs.write(f"{self.path}/freezer.state", "THAWED")
 
     def is_frozen(self) -> bool:
         try:
-            return _read(f"{self.path}/freezer.state").strip() == "FROZEN"
-        except OSError:
+            return procfs.read(f"{self.path}/freezer.state").strip() == b"FROZEN"
+        except FileNotFoundError:
             return False
 
-    def _kill_once(self) -> None:
+    def kill_once(self) -> None:
         try:
             # Frozen first, so that no process can fork between the listing and the signal.
-            _write(f"{self.path}/freezer.state", "FROZEN")
-            _wait(self.is_frozen)
-            for pid in self.pids():
-                _signal(pid, signal.SIGKILL)
+            self.freeze(0.25)
+            self.signal(signals.SIGKILL)
             self.thaw()
-        except OSError:
+        except FileNotFoundError:
             return
 
 
 class Walk(Tree):
-    """No privilege needed: everything below the calling subreaper, and everything that carries the mark."""
+    """No privilege needed: everything below the calling subreaper, everything marked, everything below that.
+
+    A process that hides its mark is found by its ancestors, one that hides its ancestors by its mark; below a living
+    subreaper nothing can hide.
+    """
 
     name = "walk"
 
     def pids(self) -> list[int]:
-        found = set(_descendants(os.getpid())) if _is_subreaper() else set()
-        wanted = f"{MARK}={self.mark}".encode()
-        me = os.getpid()
-        for name in os.listdir("/proc"):
-            if name.isdigit() and int(name) not in found and int(name) != me and _is_marked(name, wanted):
-                found.add(int(name))
-        return sorted(pid for pid in found if is_alive(pid))
+        parents, me = procfs.living(), os.getpid()
+        found = procfs.descendants({me}, parents) if _is_subreaper() else set()
+        entry = f"{MARK}={self.mark}".encode()
+        found |= {pid for pid in parents.keys() - found - {me} if procfs.has_in_environment(pid, entry)}
+        return sorted((found | procfs.descendants(found, parents)) - {me})
 
-    def freeze(self) -> bool:
-        deadline = time.monotonic() + _FREEZE_S
-        while time.monotonic() < deadline:
-            moving = [pid for pid in self.pids() if state_of(pid) not in "TtZX"]
-            if not moving:
+    def freeze(self, timeout_s: float = _FREEZE_S) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.signal(signals.SIGSTOP)
+            if self.is_frozen():
                 return True
-            for pid in moving:
-                _signal(pid, signal.SIGSTOP)
-            time.sleep(_PAUSE_S)
-        return False
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_FIRST_PAUSE_S)
 
     def thaw(self) -> None:
-        for pid in self.pids():
-            _signal(pid, signal.SIGCONT)
+        self.signal(signals.SIGCONT)
 
     def is_frozen(self) -> bool:
         found = self.pids()
-        return bool(found) and all(state_of(pid) in "TtZX" for pid in found)
+        return bool(found) and all(procfs.state_of(pid) in "TtZX" for pid in found)
 
-    def _kill_once(self) -> None:
-        for pid in self.pids():
-            _signal(pid, signal.SIGKILL)
-
-
-def is_alive(pid: int) -> bool:
-    """True while a process can still act: a zombie cannot."""
-    return state_of(pid) not in "ZX"
-
-
-def state_of(pid: int) -> str:
-    """One letter of proc(5) `stat`; X where there is no such process."""
-    try:
-        return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"
-
-
-def start_time(pid: int) -> int:
-    """When a process started, in clock ticks since boot; -1 where there is none."""
-    try:
-        return int(_read(f"/proc/{pid}/stat").rpartition(")")[2].split()[19])
-    except OSError:
-        return -1
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        parent = waiting.pop()
-        try:
-            threads = os.listdir(f"/proc/{parent}/task")
-        except OSError:
-            continue
-        for thread in threads:
-            try:
-                children = [int(text) for text in _read(f"/proc/{parent}/task/{thread}/children").split()]
-            except OSError:
-                continue
-            found += children
-            waiting += children
-    return found
+    def kill_once(self) -> None:
+        self.signal(signals.SIGKILL)
 
 
 _subreaper = False
 
 
-def note_subreaper() -> None:
+def note_subreaper(on: bool = True) -> None:
     """The calling process is the subreaper of what it starts: its descendants are the tree."""
     global _subreaper
-    _subreaper = True
+    _subreaper = on
 
 
 def _is_subreaper() -> bool:
     return _subreaper
 
 
-def _is_marked(pid: str, wanted: bytes) -> bool:
+def kill_children() -> int:
+    """Kill everything below this process, in a tree's group or not; answers how many there were."""
+    me = {os.getpid()}
+    return _signal_listed(lambda: list(procfs.descendants(me, procfs.living())), signals.SIGKILL)
+
+
+def _signal_listed(listed: Callable[[], list[int]], number: int) -> int:
+    """Signal through pidfds, and only who is still listed after his was opened: then a pid is nobody else's yet."""
+    sent = 0
+    waiting = listed()
+    while waiting:
+        batch, waiting = waiting[:_PIDFDS], waiting[_PIDFDS:]
+        opened = {pid: descriptor for pid in batch if (descriptor := _pidfd(pid)) >= 0}
+        still = set(listed())
+        for pid, descriptor in opened.items():
+            sent += pid in still and _send(descriptor, number)
+            os.close(descriptor)
+    return sent
+
+
+def _pidfd(pid: int) -> int:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return wanted in file.read().split(b"\0")
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def _send(descriptor: int, number: int) -> bool:
+    try:
+        signals.pidfd_send_signal(descriptor, number)
     except OSError:
         return False
-
-
-def _signal(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _wait(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + _FREEZE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.0005)
     return True
 
 
-def _read(path: str) -> str:
-    with open(path) as file:
-        return file.read()
+def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_FIRST_PAUSE_S)
+    return True
 
 
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
+def _groups(path: str) -> list[str]:
+    """A group and those below it, which an agent may have made; outer ones first."""
+    found = [path]
+    for group in found:
+        try:
+            # A directory without others has two links, and nearly all have none: no need to look at every file.
+            if os.stat(group).st_nlink > 2:
+                found += [f"{group}/{name}" for name in os.listdir(group) if os.path.isdir(f"{group}/{name}")]
+        except OSError:
+            continue
+    return found
 
 
 def _mounts(kind: str, option: str = "") -> list[str]:
     """Where file systems of a kind are mounted; mountinfo of proc(5)."""
     found = []
-    for line in _read("/proc/self/mountinfo").splitlines():
+    for line in procfs.read("/proc/self/mountinfo").decode().splitlines():
         left, _, right = line.partition(" - ")
         fields = right.split()
         if fields[0] == kind and (not option or option in fields[2].split(",")):
@@ -325,7 +334,7 @@ def _mounts(kind: str, option: str = "") -> list[str]:
 
 
 def _own_group(controller: str) -> str:
-    for line in _read("/proc/self/cgroup").splitlines():
+    for line in procfs.read("/proc/self/cgroup").decode().splitlines():
         _, names, path = line.split(":", 2)
         if controller in names.split(","):
             return path.rstrip("/")
@@ -345,7 +354,7 @@ def _tried(mounts: list[str], own: str, needed: str) -> str:
     if not mounts:
         raise OSError("not mounted")
     base = mounts[0] + own
-    trial = f"{base}/agentrunner-probe-{os.getpid()}"
+    trial = f"{base}/agentrunner-probe-{os.getpid()}-{time.monotonic_ns()}"
     os.mkdir(trial)
     try:
         if not os.path.exists(f"{trial}/{needed}"):

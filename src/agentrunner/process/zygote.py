@@ -8,101 +8,142 @@ Single-threaded and small, so that a fork costs about a millisecond and a shim a
 
 from __future__ import annotations
 
+import _signal as signals  # type: ignore[import-not-found]
+import _socket
 import fcntl
 import gc
 import json
 import os
 import select
-import signal
-import socket
 import sys
 import time
-import types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-STAND_ALONE = ("zygote", "shim", "tree", "limits")
+STAND_ALONE = (
+    "zygote", "shim", "ctl", "facts", "freezer", "gate", "index", "inputs", "kernel", "limits", "output", "procfs",
+    "rehearsal", "stopping", "tree",
+)  # fmt: skip
 _LOG_BYTES = 1 << 20
 _MAX_LINE = 1 << 16
+_LAST_DESCRIPTOR = 2**31 - 1
+_POOL, _POOL_HEADER, _BYTES_OVERHEAD = 16384, 48, 33
+_SMALLEST, _LARGEST, _STEP = 48, 512, 16
+"""The memory that small objects come from: obmalloc.c of CPython, sizes in bytes."""
+_MOST_FILLING = 4096
 
 
-def load(name: str) -> types.ModuleType:
-    """A sibling module by path, without the package it lies in."""
-    path = f"{_HERE}/{name}.py"
-    with open(path, "rb") as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
-    module = types.ModuleType(name)
-    module.__file__ = path
-    sys.modules[f"agentrunner_{name}"] = module
-    exec(code, module.__dict__)  # noqa: S102 - our own file, from beside this one
-    return module
+def stand_alone() -> None:
+    """Make `agentrunner.process` importable as an empty package in this folder: nothing of ours above it is loaded."""
+    for name, path in (("agentrunner", []), ("agentrunner.process", [os.path.dirname(os.path.abspath(__file__))])):
+        package = type(sys)(name)
+        package.__path__ = path
+        sys.modules[name] = package
 
 
 class Zygote:
     """Serves until it had neither a worker nor a shim for `idle_s` seconds."""
 
-    def __init__(self, directory: str, build: str, idle_s: float) -> None:
-        self.directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.idle_s = idle_s
-        self.build = build
-        self.shim, self.tree, self.limits = load("shim"), load("tree"), load("limits")
-        self.clients: dict[int, tuple[socket.socket, bytes]] = {}
-        self.shims: set[int] = set()
-        self.alone_since = time.monotonic()
+    def __init__(self, directory: str, build: str, idle_s: float, umask: int) -> None:
+        from agentrunner.process import kernel, rehearsal, shim, tree
+
+        self._title = kernel.Title()
+        self._probes = _probes()
+        rehearsal.rehearse(directory, self._probes, self._title)
+        self._directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._idle_s = idle_s
+        self._build = build
+        self._umask = umask
+        self._shim_main, self._start_time = shim.main, tree.start_time
+        self._clients: dict[int, bytes] = {}
+        self._shims: set[int] = set()
+        self._alone_since = time.monotonic()
+        kernel.hide_memory()
 
     def serve(self) -> None:
-        """Take over the socket and answer; returns when idle, or when a newer zygote has taken it over."""
-        lock = os.open("zygote.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self.directory)
+        """Take over the socket and answer; returns when idle."""
+        lock = os.open("zygote.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self._directory)
         fcntl.flock(lock, fcntl.LOCK_EX)
         self._listen()
         os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()} {self.build}\n".encode(), 0)
+        os.pwrite(lock, f"{os.getpid()} {self._build}\n".encode(), 0)
         os.close(lock)
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        wake, self.wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
-        self.wake = wake
-        self.epoll = select.epoll()
-        self.epoll.register(self.server, select.EPOLLIN)
-        self.epoll.register(wake, select.EPOLLIN)
-        gc.collect()
+        signals.signal(signals.SIGCHLD, lambda _number, _frame: None)
+        self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signals.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        self._epoll = select.epoll()
+        self._epoll.register(self._server.fileno(), select.EPOLLIN)
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self._settle_memory()
+        # A collection in a shim would write to every object that it still shares with this process.
+        gc.disable()
         gc.freeze()
         while not self._is_done():
-            idle = not self.clients and not self.shims
-            for descriptor, _ in self.epoll.poll(self.idle_s + 0.1 if idle else None):
+            idle = not self._clients and not self._shims
+            for descriptor, _ in self._epoll.poll(self._idle_s + 0.1 if idle else None):
                 self._handle(descriptor)
 
+    def _settle_memory(self) -> None:
+        """Make what shims share with this process as little written to by them as can be: 0.1 MB a shim less.
+
+        Free places between older objects are filled up: every object put there by a shim would cost it a copy of the
+        page around.
+        """
+        gc.collect()
+        self._filling: list[bytes] = []
+        for size in range(_SMALLEST, _LARGEST + 1, _STEP):
+            for _ in range(_MOST_FILLING):
+                filling = bytes(size - _BYTES_OVERHEAD)
+                if id(filling) % _POOL == _POOL_HEADER:
+                    break  # the first place of a new pool: the older ones are full
+                self._filling.append(filling)
+
     def _listen(self) -> None:
-        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         temporary = f"zygote.sock.{os.getpid()}"
-        self.server.bind(f"/proc/self/fd/{self.directory}/{temporary}")
-        os.chmod(temporary, 0o600, dir_fd=self.directory)
-        self.server.listen(16)
-        os.rename(temporary, "zygote.sock", src_dir_fd=self.directory, dst_dir_fd=self.directory)
+        self._server.bind(f"/proc/self/fd/{self._directory}/{temporary}")
+        os.chmod(temporary, 0o600, dir_fd=self._directory)
+        self._server.listen(16)
+        os.rename(temporary, "zygote.sock", src_dir_fd=self._directory, dst_dir_fd=self._directory)
 
     def _is_done(self) -> bool:
-        if self.clients or self.shims:
-            self.alone_since = time.monotonic()
-        return time.monotonic() - self.alone_since >= self.idle_s
+        if self._clients or self._shims:
+            self._alone_since = time.monotonic()
+        return time.monotonic() - self._alone_since >= self._idle_s
 
     def _handle(self, descriptor: int) -> None:
-        if descriptor == self.wake:
-            os.read(self.wake, 4096)
+        if descriptor == self._wake:
+            os.read(self._wake, 4096)
             self._reap()
-        elif descriptor == self.server.fileno():
-            connection, _ = self.server.accept()
-            _, uid, _ = _credentials(connection)
-            if uid not in (0, os.getuid()):
-                connection.close()
-                return
-            self.clients[connection.fileno()] = (connection, b"")
-            self.epoll.register(connection, select.EPOLLIN)
-            _send(connection, {"build": self.build, "pid": os.getpid()})
+        elif descriptor == self._server.fileno():
+            self._accept()
         else:
-            self._serve(descriptor)
+            try:
+                self._serve(descriptor)
+            except Exception:  # whatever a worker sends must not end what its runs are forked from
+                self._cut(descriptor)
+
+    def _accept(self) -> None:
+        from agentrunner.process.ctl import peer_uid
+
+        try:
+            descriptor, _ = self._server._accept()  # type: ignore[attr-defined]
+        except OSError:
+            time.sleep(0.01)
+            return
+        if peer_uid(descriptor) not in (0, os.getuid()):
+            os.close(descriptor)
+            return
+        self._clients[descriptor] = b""
+        self._epoll.register(descriptor, select.EPOLLIN)
+        _send(descriptor, {"build": self._build, "pid": os.getpid()})
+
+    def _cut(self, descriptor: int) -> None:
+        self._epoll.unregister(descriptor)
+        os.close(descriptor)
+        del self._clients[descriptor]
 
     def _reap(self) -> None:
         while True:
@@ -112,59 +153,59 @@ class Zygote:
                 return
             if pid == 0:
                 return
-            self.shims.discard(pid)
+            self._shims.discard(pid)
 
     def _serve(self, descriptor: int) -> None:
-        connection, waiting = self.clients[descriptor]
-        try:
-            data = connection.recv(_MAX_LINE)
-            if not data or len(waiting) > _MAX_LINE:
-                raise ConnectionError
-            waiting += data
-            while b"\n" in waiting:
-                line, _, waiting = waiting.partition(b"\n")
-                _send(connection, self._answer(json.loads(line)))
-            self.clients[descriptor] = (connection, waiting)
-        except (OSError, ValueError):
-            self.epoll.unregister(descriptor)
-            connection.close()
-            del self.clients[descriptor]
+        data = os.read(descriptor, _MAX_LINE)
+        if not data or len(self._clients[descriptor]) > _MAX_LINE:
+            raise ConnectionError
+        *lines, self._clients[descriptor] = (self._clients[descriptor] + data).split(b"\n")
+        for line in lines:
+            _send(descriptor, self._answer(json.loads(line.decode())))
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request.get("op") != "spawn":
             return {"error": "unknown op"}
+        path = str(request["dir"])
         try:
             pid = os.fork()
         except OSError as error:
             return {"error": f"fork: {error.strerror}"}
         if pid == 0:
-            self._become_shim(request["dir"])
-        self.shims.add(pid)
-        return {"pid": pid, "start_time": self.tree.start_time(pid)}
+            self._become_shim(path)
+        self._shims.add(pid)
+        return {"pid": pid, "start_time": self._start_time(pid)}
 
     def _become_shim(self, path: str) -> None:
         """The child: never returns."""
         try:
-            signal.set_wakeup_fd(-1)
-            self.epoll.close()
-            self.server.close()
-            for connection, _ in self.clients.values():
-                connection.close()
-            os.close(self.wake)
-            os.close(self.wake_write)
-            os.close(self.directory)
-            self.shim.main(path, self.tree, self.limits)
+            signals.set_wakeup_fd(-1)
+            self._epoll.close()
+            for descriptor in (*self._clients, self._server.fileno(), self._wake, self._wake_write, self._directory):
+                os.close(descriptor)
+            self._shim_main(path, self._probes, self._umask, self._title)
         finally:
             os._exit(1)
 
 
-def _credentials(connection: socket.socket) -> tuple[int, int, int]:
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return tuple(int.from_bytes(raw[i : i + 4], sys.byteorder) for i in (0, 4, 8))  # type: ignore[return-value]
+def _probes() -> dict[str, Any]:
+    """What each forced mechanism, or none, comes to here: tried once, not by every shim. None where it is refused."""
+    from agentrunner.process import tree
+
+    found: dict[str, Any] = {}
+    for forced in ("", *tree.MECHANISMS):
+        try:
+            found[forced] = tree.probe(forced or None)
+        except OSError:
+            found[forced] = None
+    return found
 
 
-def _send(connection: socket.socket, message: dict[str, Any]) -> None:
-    connection.sendall(json.dumps(message).encode() + b"\n")
+def _send(descriptor: int, message: dict[str, Any]) -> None:
+    """A short answer, which always fits into the socket's buffer of a client that reads its answers."""
+    data = json.dumps(message).encode() + b"\n"
+    if os.write(descriptor, data) != len(data):
+        raise ConnectionError
 
 
 def _settle_descriptors(directory: str) -> None:
@@ -174,7 +215,7 @@ def _settle_descriptors(directory: str) -> None:
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh, 0o600)
     for source, target in ((null, 0), (null, 1), (log, 2)):
         os.dup2(source, target)
-    os.closerange(3, 1 << 16)
+    os.closerange(3, _LAST_DESCRIPTOR)
 
 
 def main(directory: str, build: str, idle_s: str) -> None:
@@ -182,9 +223,11 @@ def main(directory: str, build: str, idle_s: str) -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
-    os.umask(0o077)
+    # The agents' files get the mode that they had without us; ours are nobody else's.
+    umask = os.umask(0o077)
     _settle_descriptors(directory)
-    Zygote(directory, build, float(idle_s)).serve()
+    stand_alone()
+    Zygote(directory, build, float(idle_s), umask).serve()
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ log = structlog.get_logger("agentrunner.worker")
 T = TypeVar("T")
 
 _FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 2.0
+_LONGEST_PAUSE_S = 0.5
 _ANSWER_WITHIN_S = 15.0
 _HEARTBEAT_WITHIN_S = 4.0
 """Less than a third of a lease: one that hangs must leave time for the next."""
@@ -57,18 +57,19 @@ class _Problem(msgspec.Struct):
 class Control:
     """A connection to one server. Raises the server's own errors; ServerUnreachable only where retrying is off."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, silent_s: float = _SILENT_S) -> None:
         self._client = client
+        self._silent_s = silent_s
         self._silent_since: float | None = None
         self._is_told = False
 
     @classmethod
-    def connect(cls, url: str, socket: str | None, token: str) -> "Control":
-        """Talk to `url`, through the Unix socket where one is given."""
+    def connect(cls, url: str, socket: str | None, token: str, silent_s: float = _SILENT_S) -> "Control":
+        """Talk to `url`, through the Unix socket where one is given; logs a silence of `silent_s`."""
         transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits(max_connections=None))
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         client = httpx.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=_ANSWER_WITHIN_S)
-        return cls(client)
+        return cls(client, silent_s)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -127,7 +128,7 @@ class Control:
         """Say once, for all calls together, that nothing is answered for a while."""
         now = time.monotonic()
         self._silent_since = self._silent_since or now
-        if not self._is_told and now - self._silent_since >= _SILENT_S:
+        if not self._is_told and now - self._silent_since >= self._silent_s:
             self._is_told = True
             log.warning("the server does not answer; trying on, agents go on", error=error.detail)
 

@@ -41,8 +41,13 @@ def take(state_dir: Path, succeed_s: float = 0.0) -> Identity:
         raise WorkerInUse(
             f"Another worker runs in {state_dir}; give this one another `--data-dir`, or end that one."
         ) from error
+    try:
+        worker_id = _worker_id(state_dir)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return Identity(
-        worker_id=_worker_id(state_dir),
+        worker_id=worker_id,
         machine_id=_machine_id(),
         boot_id=holder.boot_id(),
         lock_inode=os.fstat(descriptor).st_ino,

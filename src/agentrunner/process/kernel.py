@@ -1,0 +1,97 @@
+"""System calls that the standard library does not have, or has only wrapped. Stand-alone.
+
+`signals` is what lies under `signal`, whose enumerations would be made and looked up in every shim.
+Numbers: prctl(2), fallocate(2), fcntl(2) F_NOTIFY.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import ctypes
+import fcntl
+import os
+import resource
+
+from agentrunner.process import procfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+signals: Any = _signal
+_PDEATHSIG, _DUMPABLE, _NAME, _CHILD_SUBREAPER, _NO_NEW_PRIVS = 1, 4, 15, 36, 38
+_PUNCH_HOLE_KEEP_SIZE = 3
+_DN_MODIFY = 2
+_STAT_ARG_START = 45
+_USUAL_FILES = 1024
+_NAME_BYTES = 15
+_libc = ctypes.CDLL(None)
+_prctl, _fallocate, _memmove = _libc.prctl, _libc.fallocate, _libc.memmove
+
+
+def give_up(parent: int) -> None:
+    """Die with the parent, gain no privileges, have the usual soft limit of open files.
+
+    Ends the process where the parent has died already, for then no signal will come.
+    """
+    _prctl(_PDEATHSIG, int(signals.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+    _prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    usual = _USUAL_FILES if hard == resource.RLIM_INFINITY else min(_USUAL_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (usual, hard))
+
+
+def become_subreaper(on: bool = True) -> None:
+    """Orphans below this process become its children."""
+    _prctl(_CHILD_SUBREAPER, int(on), 0, 0, 0)
+
+
+def hide_memory() -> None:
+    """Let no process of the same user read this one's memory and environment; forked ones inherit it, executed not."""
+    _prctl(_DUMPABLE, 0, 0, 0, 0)
+
+
+class Title:
+    """What `ps` shows of this process and of those it forks: its arguments' memory, written over."""
+
+    def __init__(self) -> None:
+        fields = procfs.read("/proc/self/stat").rpartition(b")")[2].split()
+        start, end = int(fields[_STAT_ARG_START]), int(fields[_STAT_ARG_START + 1])
+        # 0 where the kernel hides the addresses.
+        self._length = end - start if start else 0
+        self._address = ctypes.c_void_p(start)
+        self._arguments = procfs.read("/proc/self/cmdline")
+        self._name = procfs.read("/proc/self/comm").strip()
+
+    def set(self, title: str) -> None:
+        """Cut to the room that the arguments took; the thread's name holds 15 bytes."""
+        self._write(title.encode()[:_NAME_BYTES], title.encode())
+
+    def reset(self) -> None:
+        """What it was at first."""
+        self._write(self._name, self._arguments)
+
+    def _write(self, name: bytes, arguments: bytes) -> None:
+        _prctl(_NAME, name, 0, 0, 0)
+        if self._length > 1:
+            _memmove(self._address, arguments[: self._length - 1].ljust(self._length, b"\0"), self._length)
+
+
+def punch(descriptor: int, start: int, length: int) -> bool:
+    """Give disk blocks back; offsets and size stay valid. False where the file system cannot."""
+    offset, size = ctypes.c_long(start), ctypes.c_long(length)
+    return length > 0 and _fallocate(descriptor, _PUNCH_HOLE_KEEP_SIZE, offset, size) == 0
+
+
+def notify_once(directory: int) -> bool:
+    """SIGIO at the next write to a file in this directory; False where the kernel was built without.
+
+    Unlike inotify there is no limit of 128 of these a user.
+    """
+    try:
+        fcntl.fcntl(directory, fcntl.F_NOTIFY, _DN_MODIFY)
+    except OSError:
+        return False
+    return True
