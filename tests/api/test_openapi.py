@@ -8,13 +8,14 @@ import httpx
 import msgspec
 import pytest
 
+from agentrunner.api import bulk, control, events, health, metrics, projects, runs, stream, tokens, views, workers
 from agentrunner.api import config as config_route
-from agentrunner.api import control, events, health, metrics, projects, runs, stream, tokens, workers
 from agentrunner.api.server import Application
 from api.serving import COMMAND, claim, new_run, register
 
 ROUTES = """
 DELETE /v1/tokens/{token_id}
+DELETE /v1/views/{name}
 GET /
 GET /health
 GET /metrics
@@ -29,6 +30,7 @@ GET /v1/runs/{run_id}/explain
 GET /v1/runs/{run_id}/stream
 GET /v1/stream
 GET /v1/tokens
+GET /v1/views
 GET /v1/workers
 PATCH /v1/projects/{name}
 POST /v1/control/claim
@@ -39,6 +41,7 @@ POST /v1/control/register
 POST /v1/control/wishes
 POST /v1/projects
 POST /v1/runs
+POST /v1/runs/bulk
 POST /v1/runs/{run_id}/events
 POST /v1/runs/{run_id}/inputs
 POST /v1/runs/{run_id}/pause
@@ -46,6 +49,7 @@ POST /v1/runs/{run_id}/resume
 POST /v1/runs/{run_id}/retry
 POST /v1/runs/{run_id}/stop
 POST /v1/tokens
+POST /v1/views
 """.split("\n")[1:-1]
 
 
@@ -67,7 +71,7 @@ async def test_every_route_is_in_it(document: dict[str, Any], application: Appli
     """The document lists exactly the routes there are, framework and raw."""
     assert sorted(f"{method} {path}" for method, path, _ in operations(document)) == ROUTES
     raw = [*runs.ROUTES, *events.ROUTES, *stream.ROUTES, *control.ROUTES, *metrics.ROUTES]
-    modules = (runs, workers, projects, tokens, config_route, health)
+    modules = (runs, bulk, views, workers, projects, tokens, config_route, health)
     framework = [handler for module in modules for handler in module.HANDLERS]
     assert len(ROUTES) == len(raw) + len(framework) + 1
 

@@ -1,7 +1,7 @@
 """The limits as processes of their own: the least that could do the same on the same libraries.
 
-`python limits.py ingest|list DATABASE` or `ring`: a raw ASGI application on uvicorn (uvloop, httptools), or raw sockets.
-Prints its port and ends with its standard input.
+`python limits.py ingest|list DATABASE` is a raw ASGI application on uvicorn (uvloop, httptools), and
+`python limits.py ring ""` raw sockets. Each prints its port and ends with its standard input.
 """
 
 import asyncio
@@ -134,7 +134,7 @@ class _RingClient(asyncio.Protocol):
             self._data = b""
 
 
-async def _serve(kind: str, argument: str) -> None:
+async def _serve(kind: str, argument: str, page_bytes: bytes) -> None:
     loop = asyncio.get_running_loop()
     sock = socket.create_server(("127.0.0.1", 0), backlog=2048)
     print(sock.getsockname()[1], flush=True)
@@ -147,9 +147,8 @@ async def _serve(kind: str, argument: str) -> None:
     database = SqliteDatabase(Path(argument))
     if kind == "ingest":
         await database.start()
-    app = ingest(database) if kind == "ingest" else page(argument, Path(argument + ".page").read_bytes())
     config = uvicorn.Config(
-        app,
+        ingest(database) if kind == "ingest" else page(argument, page_bytes),
         interface="asgi3",
         http="httptools",
         ws="none",
@@ -199,4 +198,5 @@ def running(kind: str, argument: str = "") -> Iterator[Limit]:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(sys.argv[1], sys.argv[2]))
+    answered = Path(sys.argv[2] + ".page")
+    uvloop.run(_serve(sys.argv[1], sys.argv[2], answered.read_bytes() if answered.exists() else b""))

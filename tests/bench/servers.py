@@ -1,6 +1,5 @@
 """The product's own processes for a row, and what the kernel says of a process."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from agentrunner.app.address import read_address
+from agentrunner.app.address import forget_address, read_address
 from bench.wire import Caller
 from e2e.processes import Process
 from e2e.product import Product
@@ -23,6 +22,8 @@ class Server:
 
     def __init__(self, product: Product) -> None:
         self.product = product
+        # A server that was killed leaves its address behind.
+        forget_address(product.data_dir)
         self.process = product.start("server")
         address = until(lambda: read_address(product.data_dir), 20)
         self.port = int(address.rpartition(":")[2]) if address else 0
@@ -73,9 +74,8 @@ def serving(data_dir: Path, **settings: object) -> Iterator[Server]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process; proc(5), fields 14 and 15 of `stat`."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Time that a process's living threads have run: the first field of `schedstat`, in nanoseconds."""
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
 def pss_bytes(pid: int) -> int:

@@ -32,7 +32,7 @@ from agentrunner.store.base import Database, Row, Tx
 from agentrunner.store.secrets import SecretFiles
 
 START = 1_763_690_400_000
-TABLES = tuple("labels attempts events inputs tokens idempotency counts runs workers projects meta".split())
+TABLES = tuple("labels attempts events inputs tokens idempotency counts runs workers projects meta views".split())
 
 
 class Clock:

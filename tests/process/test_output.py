@@ -1,189 +1,176 @@
-"""Floods, caps and full disks: disk and memory stay bounded, and what is said about it is true."""
+"""Output on its way to the spools: nothing is lost, whatever it is, and the disk in use stays below the cap."""
 
+import contextlib
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agentrunner.process.adopt import RunDirectory
 from agentrunner.process.output import LEAST_CAP
-from agentrunner.process.spool import SpoolReader
-from process.attempts import Attempt, Host, host_in, passed
+from agentrunner.process.spool import Framer, SpoolReader, Stream
+from process.given import PYTHON, Runs, disk_bytes, fact, facts, lines, output, tell
 from waiting import until
 
-MIB = 1 << 20
-CAP = LEAST_CAP
-NUMBERED = """
-import os, sys
-count, step = int(sys.argv[1]), 1000
-for first in range(0, count, step):
-    os.write(1, b"".join(b"%0199d\\n" % number for number in range(first, first + step)))
-"""
+STDIO = pytest.mark.parametrize("stdio", ["pipe", "file"])
+_MB = 1 << 20
+COUNT = "import sys\nfor i in range({n}): sys.stdout.write('%0199d\\n' % i)"
 
 
-def disk(attempt: Attempt) -> int:
-    """Bytes of disk that an attempt's spools use."""
-    names = ("out", "err", "idx")
-    return sum((attempt.path / name).stat().st_blocks * 512 for name in names if (attempt.path / name).exists())
+def say_recorded(directory: RunDirectory, out: int) -> None:
+    """Tell the shim, which may just have ended."""
+    with contextlib.suppress(OSError):
+        tell(directory, "recorded", out=out, err=0)
 
 
-def recorded(attempt: Attempt, out: int) -> None:
-    """Say that so much is stored elsewhere."""
-    attempt.tell("recorded", out=out, err=0)
+def consume(directory: RunDirectory, indexed: bool) -> tuple[int, int]:
+    """Read to the end as a worker does, telling what is recorded: how many lines came, and the peak on disk."""
+    reader = SpoolReader(directory.path, indexed)
+    framer = Framer(0, None, lambda line, at: at)
+    read: dict[Stream, int] = {"out": 0, "err": 0}
+    expected = peak = told = 0
 
+    def step() -> bool:
+        nonlocal expected, peak, told
+        record = directory.exit()
+        bound = reader.sizes()
+        for chunk in reader.chunks(read, bound, _MB):
+            read[chunk.stream] = chunk.start + len(chunk.data)
+            for line in framer.feed(chunk.data):
+                assert int(line.data) == expected
+                expected += 1
+        peak = max(peak, disk_bytes(directory))
+        if framer.offset - told >= LEAST_CAP // 8 and record is None:
+            told = framer.offset
+            say_recorded(directory, told)
+        return record is not None and read["out"] >= record.sizes.out
 
-def read_on(attempt: Attempt, reader: SpoolReader, at: int) -> bytes:
-    """What there is behind `at`, a MiB at most."""
-    sizes = reader.sizes()
-    return b"".join(c.data for c in reader.chunks({"out": at, "err": 0}, {"out": sizes["out"], "err": 0}, MIB))
-
-
-@pytest.mark.parametrize("stdio", ["pipe", "file"])
-def test_a_flood_is_held_at_the_cap(host: Host, stdio: str) -> None:
-    """With nothing recorded the agent has to wait; with everything recorded it goes on, and no line is lost."""
-    lines = 6 * CAP // 200 // 1000 * 1000
-    attempt = host.python(NUMBERED, str(lines), stdio=stdio, spool_cap_bytes=CAP)
-    until(lambda: len(attempt.output()) > CAP // 2)
-    if stdio == "file":
-        attempt.fact("frozen", cause="cap")
-    peak = 0
-    reader, at, found = SpoolReader(attempt.path, stdio == "pipe"), 0, []
-    passed(0.3)
-    held_at = (attempt.path / "out").stat().st_size
-    passed(0.3)
-    assert (attempt.path / "out").stat().st_size == held_at < lines * 200
-    while attempt.directory.exit() is None or at < (attempt.path / "out").stat().st_size:
-        data = read_on(attempt, reader, at)
-        at += len(data)
-        found.append(data)
-        peak = max(peak, disk(attempt))
-        if attempt.directory.exit() is None:
-            try:
-                recorded(attempt, at)
-            except OSError:
-                attempt.ended()
+    until(step, timeout=40, every=0.002)
     reader.close()
-    assert b"".join(found) == b"".join(b"%0199d\n" % number for number in range(lines))
-    slack = MIB if stdio == "pipe" else 4 * CAP
-    assert peak <= CAP + slack, (peak, CAP)
+    return expected, peak
 
 
-def test_recorded_bytes_are_given_back_and_the_rest_is_not(host: Host) -> None:
-    """Offsets stay valid: what is punched out reads as zeros, what is not recorded is untouched."""
-    lines = CAP * 7 // 8 // 200
-    attempt = host.python(
-        NUMBERED + "\nsys.stdin.read(1)", str(lines // 1000 * 1000), stdin="pipe", spool_cap_bytes=CAP
-    )
-    total = lines // 1000 * 200_000
-    until(lambda: len(attempt.output()) == total)
-    before = attempt.output()
-    recorded(attempt, total // 2)
-    attempt.tell("input", id=1, text="go")
-    attempt.ended()
-    after = attempt.output()
-    assert len(after) == total
-    assert after[total // 2 :] == before[total // 2 :]
+def test_a_flood_through_a_pipe_stays_below_the_cap(runs: Runs) -> None:
+    """The agent has to wait; every line arrives, in order."""
+    directory = runs.create([*PYTHON, COUNT.format(n=200_000)], spool_cap_bytes=8 * _MB)
+    runs.zygote.spawn(directory.path)
+    until(lambda: fact(directory, "held"))
+    count, peak = consume(directory, indexed=True)
+    assert count == 200_000
+    assert peak <= 8 * _MB
+    record = directory.exit()
+    assert record is not None
+    assert (record.dropped, record.sizes.out) == (0, 40_000_000)
 
 
-def test_a_pause_goes_before_a_cap(host: Host) -> None:
-    """A run that is paused while its spool is full stays paused when room comes, until it is resumed."""
-    attempt = host.python(NUMBERED, str(4 * CAP // 200), stdio="file", spool_cap_bytes=CAP)
-    attempt.fact("frozen", cause="cap", timeout=20)
-    attempt.tell("pause", rev=1)
-    attempt.fact("paused", rev=1)
-    size = (attempt.path / "out").stat().st_size
-    recorded(attempt, size)
-    attempt.fact("thawed", cause="cap")
-    assert attempt.tell("status")["frozen"] is True
-    assert (attempt.path / "out").stat().st_size == size
-    attempt.tell("stop", rev=2, grace_s=0)
-    assert attempt.ended().stopped is True
+def test_a_flood_into_a_file_is_frozen_before_the_cap(runs: Runs) -> None:
+    """The same for an agent that writes the file by itself: it is frozen while there is no room."""
+    directory = runs.create([*PYTHON, COUNT.format(n=200_000)], spool_cap_bytes=16 * _MB, stdio="file")
+    runs.zygote.spawn(directory.path)
+    until(lambda: fact(directory, "frozen"))
+    count, peak = consume(directory, indexed=False)
+    assert count == 200_000
+    assert peak <= 16 * _MB
+    assert [found.name for found in facts(directory) if found.name in ("frozen", "thawed")][:2] == ["frozen", "thawed"]
 
 
-@pytest.mark.parametrize("stdio", ["pipe", "file"])
-def test_a_run_held_by_its_cap_can_be_stopped(host: Host, stdio: str) -> None:
-    """It dies in time although nobody reads."""
-    attempt = host.python(NUMBERED, str(8 * CAP // 200), stdio=stdio, spool_cap_bytes=CAP, grace_s=0.6)
-    until(lambda: (attempt.path / "out").exists() and (attempt.path / "out").stat().st_size >= CAP * 3 // 4)
-    attempt.tell("stop", rev=1)
-    assert attempt.ended().stopped is True
+@pytest.mark.parametrize("cap_mb", [1, 4, 16])
+def test_an_unrecorded_line_never_blocks_for_ever(runs: Runs, cap_mb: int) -> None:
+    """A line longer than a small cap flows on: a smaller cap than two unfinished lines is not used."""
+    script = "import sys; sys.stdout.write('x' * 30_000_000); sys.stdout.write('\\n')"
+    directory = runs.create([*PYTHON, script], spool_cap_bytes=cap_mb * _MB)
+    runs.zygote.spawn(directory.path)
+    reader, framer = SpoolReader(directory.path, True), Framer(0, None, lambda line, at: at)
+    read: dict[Stream, int] = {"out": 0, "err": 0}
+    found = []
 
+    def step() -> bool:
+        record = directory.exit()
+        for chunk in reader.chunks(read, reader.sizes(), _MB):
+            read[chunk.stream] = chunk.start + len(chunk.data)
+            found.extend(framer.feed(chunk.data))
+        if record is None and fact(directory, "started"):
+            say_recorded(directory, framer.offset)
+        return record is not None and read["out"] >= record.sizes.out
 
-@pytest.mark.parametrize("stdio", ["pipe", "file"])
-def test_the_total_of_output_is_a_limit(host: Host, stdio: str) -> None:
-    """What is written in all ends the run under the limit's name."""
-    attempt = host.shell("while :; do echo 0123456789; done", stdio=stdio, output_bytes=100_000, grace_s=0.5)
-    record = attempt.ended()
-    assert (record.limit, record.stopped) == ("output_mb", False)
-    if stdio == "pipe":
-        assert len(attempt.output()) <= 100_000
-    attempt.fact("limit", limit="output_mb")
-
-
-def test_bytes_stay_bytes(host: Host) -> None:
-    """Invalid UTF-8, NUL and carriage returns are in the spool as they were written."""
-    raw = bytes(range(256)) * 4 + b"\r\n\0\xff\xfe no newline at the end"
-    attempt = host.python("import os, sys; os.write(1, bytes.fromhex(sys.argv[1]))", raw.hex())
-    attempt.ended()
-    assert attempt.output() == raw
-
-
-def test_a_line_of_100_mb_costs_no_memory(host: Host) -> None:
-    """The shim only moves it on; its memory does not grow with it."""
-    script = "import os\nos.write(1, b'a')\ninput()\nfor _ in range(100): os.write(1, bytes(1 << 20))\ninput()"
-    attempt = host.python(script, stdin="pipe", spool_cap_bytes=1 << 30)
-    attempt.says(b"a")
-    attempt.tell("input", id=1, text="")
-    before = _rss_kb(attempt.shim)
-    until(lambda: (attempt.path / "out").stat().st_size == (100 << 20) + 1, 30)
-    assert _rss_kb(attempt.shim) - before < 2048
-    attempt.tell("input", id=2, text="")
-    assert attempt.ended().exit_code == 0
-
-
-def _rss_kb(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
-
-
-def test_out_and_err_keep_their_order(host: Host) -> None:
-    """Written in turn with a pause in between, they are read in turn, with times that do not go back."""
-    script = "import os, time\nfor n in range(20):\n    os.write(1 + n % 2, b'%d\\n' % n); time.sleep(0.005)"
-    attempt = host.python(script)
-    record = attempt.ended()
-    reader = SpoolReader(attempt.path, True)
-    chunks = reader.chunks({"out": 0, "err": 0}, {"out": record.sizes.out, "err": record.sizes.err}, MIB)
+    until(step, timeout=30)
     reader.close()
-    assert [int(number) for chunk in chunks for number in chunk.data.split()] == list(range(20))
-    times = [chunk.ts for chunk in chunks]
-    assert times == sorted(times)
-    assert times[-1] > times[0]
+    assert [(len(line.data), line.cut) for line in found] == [(_MB, 0), (0, 30_000_000 - _MB)]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB; only root can make one."""
-    if (
-        os.geteuid() != 0
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", tmp_path], capture_output=True).returncode
-    ):
-        pytest.skip("no file system can be mounted here")
-    yield tmp_path
-    subprocess.run(["umount", "-l", tmp_path], check=True)
+@STDIO
+def test_bytes_are_kept_as_they_are(runs: Runs, stdio: str) -> None:
+    """Invalid UTF-8, NUL, and no newline at the end."""
+    script = "import os; os.write(1, b'\\xff\\x00\\n\\xc3'); os.write(2, b'e\\x00')"
+    directory, record = runs.run([*PYTHON, script], stdio=stdio)
+    assert (output(directory), output(directory, "err")) == (b"\xff\x00\n\xc3", b"e\x00")
+    assert (record.sizes.out, record.sizes.err) == (4, 2)
 
 
-def test_a_full_disk_ends_no_run(small_disk: Path) -> None:
-    """The agent goes on to its end; what had no room is counted, said, and recorded with the exit."""
-    with host_in(small_disk) as host:
-        attempt = host.python(NUMBERED, str(20_000), spool_cap_bytes=64 * MIB)
-        record = attempt.ended(30)
-        assert record.exit_code == 0
-        assert record.dropped > 0
-        assert record.dropped + record.sizes.out == 20_000 * 200
-        kept = attempt.output()
-        assert len(kept) == record.sizes.out
-        dropped = [fact.fields for fact in attempt.facts() if fact.name == "output_dropped"]
-        assert sum(fields["bytes"] for fields in dropped) == record.dropped
-        assert attempt.facts()[-1].name == "exited"
-        host.end_attempts()
+@STDIO
+def test_an_agent_that_closes_its_output_lives_on(runs: Runs, stdio: str) -> None:
+    """The end of the pipe is not the end of the run."""
+    _, record = runs.run(["sh", "-c", "exec >&- 2>&-; sleep 0.3; exit 5"], stdio=stdio)
+    assert record.exit_code == 5
+
+
+def test_a_child_that_keeps_the_pipe_delays_the_end_by_a_second_at_most(runs: Runs) -> None:
+    """Exit decides, never the end of the file; what it writes in that time is kept."""
+    directory, record = runs.run(["sh", "-c", "(sleep 0.2; echo late; sleep 60) & echo now; exit 4"], timeout=5)
+    assert (record.exit_code, record.leftover >= 1) == (4, True)
+    assert lines(directory) == ["now", "late"]
+
+
+def test_output_mb_is_exact_through_a_pipe(runs: Runs) -> None:
+    """Not a byte more is spooled, and writing exactly that much is no hit."""
+    _, record = runs.run(["sh", "-c", "head -c 300000 /dev/zero; sleep 60"], output_bytes=100_000)
+    assert (record.limit, record.sizes.out) == ("output_mb", 100_000)
+    assert record.dropped > 0
+    _, record = runs.run(["head", "-c", "100000", "/dev/zero"], output_bytes=100_000)
+    assert (record.limit, record.exit_code, record.sizes.out, record.dropped) == (None, 0, 100_000, 0)
+
+
+def test_output_mb_ends_a_run_with_files(runs: Runs) -> None:
+    """Noticed at the next look, which comes the sooner the faster it is written."""
+    _, record = runs.run(["sh", "-c", "head -c 300000 /dev/zero; sleep 60"], output_bytes=100_000, stdio="file")
+    assert record.limit == "output_mb"
+
+
+def test_index_orders_the_streams(runs: Runs) -> None:
+    """Out against err as they came, with their times."""
+    script = "for i in 1 2 3 4; do echo o$i; sleep 0.03; echo e$i >&2; sleep 0.03; done"
+    directory, record = runs.run(["sh", "-c", script])
+    reader = SpoolReader(directory.path, True)
+    chunks = reader.chunks({"out": 0, "err": 0}, {"out": record.sizes.out, "err": record.sizes.err}, _MB)
+    reader.close()
+    assert b"".join(chunk.data for chunk in chunks) == b"o1\ne1\no2\ne2\no3\ne3\no4\ne4\n"
+    assert sorted(chunk.ts for chunk in chunks) == [chunk.ts for chunk in chunks]
+
+
+def test_a_full_disk_drops_and_says_so(runs: Runs, tmp_path: Path) -> None:
+    """The agent goes on, the bytes lost are counted, the exit record is written."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    directory = runs.create(["sh", "-c", "head -c 200000 /dev/zero; echo e >&2"])
+    os.symlink(full, directory.path / "out")
+    runs.zygote.spawn(directory.path)
+    record = until(directory.exit)
+    assert (record.exit_code, record.dropped, record.sizes.out, record.sizes.err) == (0, 200_000, 0, 2)
+    said = [found.fields for found in facts(directory) if found.name == "output_dropped"]
+    assert sum(fields["bytes"] for fields in said) == 200_000
+    assert "No space left" in said[0]["why"]
+
+
+def test_stdin_modes(runs: Runs) -> None:
+    """Nothing, the prompt, or what is sent."""
+    directory, _ = runs.run(["cat"])
+    assert output(directory) == b""
+    directory, _ = runs.run(["cat"], stdin="prompt", prompt="the goal\n")
+    assert output(directory) == b"the goal\n"
+    assert (directory.path / "prompt").stat().st_mode & 0o777 == 0o600
+    directory = runs.start(["head", "-n2"], stdin="pipe")
+    tell(directory, "input", id=1, text="a")
+    tell(directory, "input", id=2, text="b\n")
+    until(directory.exit)
+    assert output(directory) == b"a\nb\n"

@@ -1,192 +1,176 @@
-"""The whole tree means the whole tree: every mechanism against everything that tries to get away."""
+"""Trees on this host's mechanisms: whatever an agent does to hide, all of it is frozen, killed and proven gone."""
 
 import os
 import signal
-from pathlib import Path
+import time
 
 import pytest
 
-from agentrunner.process import tree
+from agentrunner.process import procfs, tree
 from agentrunner.process.adopt import State
-from process.attempts import MECHANISMS, Attempt, Host, usable
+from process.given import MECHANISMS, PYTHON, Runs, fact, facts, lines, members, tell
 from waiting import until
 
-HOST_HAS = {name: usable(name) for name in MECHANISMS}
-each_mechanism = pytest.mark.parametrize(
-    "mechanism",
-    [pytest.param(n, marks=pytest.mark.skipif(not HOST_HAS[n], reason="not offered by this host")) for n in MECHANISMS],
-)
-
-# Each makes processes that try to outlive the agent, says "ready", and works on.
-DAEMON = """
-import os, signal, sys, time
-def daemon():
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGINT, signal.SIG_IGN)
-            sys.stdin.close(); sys.stdout.close(); sys.stderr.close()
-            signal.pause()
-        os._exit(0)
-"""
-PROGRAMS = {
-    "double-fork": DAEMON + "daemon(); daemon(); print('ready', flush=True); signal.pause()",
-    "deaf": "import signal\nfor n in (signal.SIGINT, signal.SIGTERM): signal.signal(n, signal.SIG_IGN)\n"
-    "print('ready', flush=True)\nwhile True: signal.pause()",
-    "fork-hopper": "import os, time\nprint('ready', flush=True)\nfor _ in range(20):\n"
-    "    if os.fork() == 0:\n        os.setsid()\n        while True:\n            time.sleep(0.002)\n"
-    "            if os.fork(): os._exit(0)\nimport signal; signal.pause()",
-    "without-the-mark": "import os, signal\nif os.fork() == 0:\n    os.setsid()\n    os.execve('/bin/sleep', "
-    "['sleep', '1000'], {})\nprint('ready', flush=True)\nsignal.pause()",
+# Each prints the pids of what it leaves beside itself, then stays.
+HIDING = {
+    "child": "sleep 60 & echo $!; wait",
+    "own session": "setsid sleep 60 & echo $!; wait",
+    "ignores TERM": "trap '' TERM INT; sleep 60 & echo $!; while :; do sleep 60; done",
+    "group of its own": "set -m; sleep 60 & echo $!; wait",
 }
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        os.environ.clear()
+        os.execve("/bin/sleep", ["sleep", "60"], {})
+    os._exit(0)
+os.wait()
+time.sleep(60)
+"""
+every_mechanism = pytest.mark.parametrize("mechanism", MECHANISMS)
 
 
-def members(attempt: Attempt) -> set[int]:
-    """The agent's living processes, seen from the outside: by mark and by descent from the shim."""
-    return {pid for pid in _descendants(attempt.shim)} | attempt.tree()
-
-
-def _descendants(pid: int) -> set[int]:
-    found: set[int] = set()
-    waiting = [pid]
-    while waiting:
-        try:
-            children = Path(f"/proc/{(parent := waiting.pop())}/task/{parent}/children").read_text().split()
-        except OSError:
-            continue
-        waiting += [int(child) for child in children if int(child) not in found]
-        found |= set(map(int, children))
-    return {pid for pid in found if _is_alive(pid)}
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def _states(pids: set[int]) -> set[str]:
-    return {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
-
-
-@each_mechanism
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_stop_leaves_nothing(host: Host, mechanism: str, program: str) -> None:
-    """Daemons, the deaf, those that change their pid all the time: at the exit record all are gone."""
-    attempt = host.python(PROGRAMS[program], tree=mechanism, grace_s=0.4)
-    attempt.says(b"ready")
-    assert attempt.tell("stop", rev=1)["ok"] is True
-    seen = members(attempt)
-    record = attempt.ended()
-    assert record.stopped is True
+@every_mechanism
+@pytest.mark.parametrize("script", HIDING.values(), ids=HIDING.keys())
+def test_a_stop_ends_the_whole_tree(runs: Runs, mechanism: str, script: str) -> None:
+    """Nothing is left when the exit record is there, however its processes are arranged."""
+    directory = runs.start(["sh", "-c", script], tree=mechanism)
+    until(lambda: lines(directory))
+    left = [int(line) for line in lines(directory)]
+    tell(directory, "stop", rev=1)
+    record = until(directory.exit)
+    assert record.stopped
     assert record.tree == mechanism
-    assert [pid for pid in seen | attempt.tree() if _is_alive(pid)] == []
+    assert [pid for pid in left if procfs.is_alive(pid)] == []
+    assert members(directory) == []
 
 
-@each_mechanism
-def test_a_stop_while_paused_kills(host: Host, mechanism: str) -> None:
-    """A frozen tree is thawed so that it can die."""
-    attempt = host.python(PROGRAMS["double-fork"], tree=mechanism, grace_s=0.6)
-    attempt.says(b"ready")
-    attempt.tell("pause", rev=1)
-    attempt.fact("paused", rev=1)
-    attempt.tell("stop", rev=2)
-    assert attempt.ended().stopped is True
-    assert attempt.tree() == set()
+@every_mechanism
+def test_a_daemon_without_the_mark_is_ended(runs: Runs, mechanism: str) -> None:
+    """Forked twice, in its own session, its environment cleared: still a descendant of the subreaper."""
+    directory = runs.start([*PYTHON, DAEMON], tree=mechanism)
+    until(lambda: lines(directory))
+    daemon = int(lines(directory)[0])
+    until(lambda: procfs.read(f"/proc/{daemon}/cmdline").startswith(b"sleep"))
+    tell(directory, "stop", rev=1, grace_s=0)
+    until(directory.exit)
+    assert not procfs.is_alive(daemon)
 
 
-@each_mechanism
-def test_what_outlives_the_agent_is_ended(host: Host, mechanism: str) -> None:
-    """The agent exits by itself; its background processes are counted and killed before the exit record is there."""
-    attempt = host.python(DAEMON + "daemon(); daemon(); os._exit(3)", tree=mechanism)
-    record = attempt.ended()
-    assert (record.exit_code, record.leftover, record.step) == (3, 2, None)
-    assert attempt.tree() == set()
+@every_mechanism
+def test_what_is_left_at_a_normal_end_is_killed_and_counted(runs: Runs, mechanism: str) -> None:
+    """The agent ended well and left something behind: `leftover` says so and it is gone."""
+    directory, record = runs.run(["sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!"], tree=mechanism)
+    assert (record.exit_code, record.leftover) == (0, 1)
+    assert not procfs.is_alive(int(lines(directory)[0]))
 
 
-@each_mechanism
-def test_a_killed_shim_leaves_nothing(host: Host, mechanism: str) -> None:
-    """The agent dies with its shim, and what it had started is found by the worker and proven gone."""
-    attempt = host.python(PROGRAMS["double-fork"], tree=mechanism)
-    attempt.says(b"ready")
-    seen = members(attempt)
-    assert len(seen) == 3
-    attempt.kill_shim()
-    assert until(lambda: (s := attempt.directory.state()) is not State.ALIVE and s) is State.SHIM_LOST
-    attempt.directory.kill_leftovers()
-    assert [pid for pid in seen if _is_alive(pid)] == []
-    assert attempt.tree() == set()
+@every_mechanism
+def test_pause_and_resume(runs: Runs, mechanism: str) -> None:
+    """A paused tree is still by the kernel's word, its shells in other sessions too, and goes on afterwards."""
+    script = "setsid sh -c 'while :; do echo x; sleep 0.01; done' & wait"
+    directory = runs.start(["sh", "-c", script], tree=mechanism)
+    until(lambda: lines(directory))
+    tell(directory, "pause", rev=3)
+    paused = until(lambda: fact(directory, "paused"))
+    assert paused.fields["rev"] == 3
+    assert tell(directory, "status")["frozen"]
+    before = tell(directory, "status")["sizes"]["out"]
+    assert paused.at_out == before
+    with pytest.raises(AssertionError):
+        until(lambda: tell(directory, "status")["sizes"]["out"] > before, timeout=0.15)
+    tell(directory, "resume", rev=4)
+    until(lambda: tell(directory, "status")["sizes"]["out"] > before)
+    assert not tell(directory, "status")["frozen"]
 
 
-@each_mechanism
-def test_a_pause_stops_every_process(host: Host, mechanism: str) -> None:
-    """Nothing is written between `paused` and `resumed`, by whatever process of the tree."""
-    script = "setsid sh -c 'while :; do echo a; done' & while :; do echo b; done"
-    attempt = host.shell(script, tree=mechanism, spool_cap_bytes=1 << 30)
-    attempt.says(b"a\n")
-    attempt.says(b"b\n")
-    attempt.tell("pause", rev=1)
-    paused = attempt.fact("paused", rev=1)
-    assert len(attempt.output()) == paused.at_out
-    assert attempt.tell("status")["frozen"] is True
-    attempt.tell("resume", rev=2)
-    resumed = attempt.fact("resumed", rev=2)
-    assert resumed.at_out == paused.at_out
-    until(lambda: len(attempt.output()) > paused.at_out)
-    attempt.tell("stop", rev=3, grace_s=0)
-    attempt.ended()
+@every_mechanism
+def test_a_paused_run_is_stopped(runs: Runs, mechanism: str) -> None:
+    """It is thawed only to die: SIGTERM is there before it runs on."""
+    script = "trap 'echo ended; exit 3' TERM; echo ready; while :; do sleep 0.01; done"
+    directory = runs.start(["sh", "-c", script], tree=mechanism)
+    until(lambda: lines(directory))
+    tell(directory, "pause", rev=1)
+    until(lambda: fact(directory, "paused"))
+    tell(directory, "stop", rev=2)
+    record = until(directory.exit)
+    assert (record.stopped, record.exit_code, record.step) == (True, 3, "terminate")
+    assert lines(directory) == ["ready", "ended"]
+    assert "interrupt" not in [found.fields.get("step") for found in facts(directory)]
 
 
-@each_mechanism
-def test_no_group_is_left(host: Host, mechanism: str) -> None:
-    """The attempt's cgroup goes with it; nothing of it is left in any hierarchy."""
-    attempt = host.shell("true", tree=mechanism)
-    attempt.ended()
-    until(lambda: not _groups(attempt.directory.spec().uid))
+@every_mechanism
+def test_a_killed_shim_leaves_a_tree_that_can_be_ended(runs: Runs, mechanism: str) -> None:
+    """The agent dies with its shim; what it started elsewhere is found and ended by the worker."""
+    directory = runs.start(["sh", "-c", "setsid sleep 60 & echo $!; wait"], tree=mechanism)
+    until(lambda: lines(directory))
+    left, proc = int(lines(directory)[0]), directory.proc()
+    assert proc is not None
+    shim = directory.open_shim()
+    assert shim is not None
+    signal.pidfd_send_signal(shim, signal.SIGKILL)
+    os.close(shim)
+    until(lambda: directory.state() is State.SHIM_LOST)
+    until(lambda: not procfs.is_alive(proc.pid), timeout=2)
+    assert procfs.is_alive(left)
+    assert directory.kill_leftovers() >= 1
+    assert not procfs.is_alive(left)
 
 
-def _groups(uid: str) -> list[str]:
-    return [path for path, _, _ in os.walk("/sys/fs/cgroup") if uid in path]
+@every_mechanism
+def test_a_tree_that_forks_all_the_time_is_killed(runs: Runs, mechanism: str) -> None:
+    """Each process lives for a moment only and is followed by another."""
+    hopper = "import os\nwhile True:\n    if os.fork(): os._exit(0)\n    os.setsid()"
+    directory = runs.start(["sh", "-c", f"{PYTHON[0]} -I -S -c '{hopper}' & echo x; sleep 60"], tree=mechanism)
+    until(lambda: lines(directory))
+    tell(directory, "stop", rev=1, grace_s=0)
+    until(directory.exit, timeout=20)
+    assert members(directory) == []
 
 
-def test_the_best_mechanism_is_chosen_and_the_others_say_why_not() -> None:
-    """The order is cgroup2, cgroup1, walk; what is better and refused has a reason."""
-    found = tree.probe()
-    better = MECHANISMS[: MECHANISMS.index(found.name)]
-    assert list(found.refused) == list(better)
-    assert all(found.refused.values())
-    assert [name for name in better if HOST_HAS[name]] == []
+def test_the_mark_cannot_be_set_by_the_run(runs: Runs) -> None:
+    """What a run's own environment says of the mark does not count."""
+    given = {"PATH": os.environ["PATH"], tree.MARK: "somebody/else"}
+    directory, _ = runs.run(["sh", "-c", f"echo ${tree.MARK}"], env=given)
+    assert lines(directory) == [f"{runs.instance}/{directory.path.name}"]
 
 
-def test_walk_needs_nothing() -> None:
-    """Without any cgroup there is still a way."""
-    assert tree.probe("walk").name == "walk"
+def test_groups_below_the_tree_are_ended_and_removed(runs: Runs) -> None:
+    """An agent that makes a group of its own inside is still in the tree."""
+    if "cgroup2" not in MECHANISMS:
+        pytest.skip("no cgroup v2 here")
+    made = tree.make("cgroup2", tree.probe("cgroup2").base, runs.instance, "nested")
+    script = f"mkdir {made.path}/own && echo 0 > {made.path}/own/cgroup.procs && echo in; exec sleep 60"
+    made.create()
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", script], dict(os.environ))
+    until(lambda: pid in made.pids())
+    assert not made.is_empty()
+    made.kill_once()
+    os.waitpid(pid, 0)
+    until(made.is_empty)
+    made.remove()
+    assert not os.path.exists(made.path)
 
 
 def test_an_unknown_mechanism_is_refused() -> None:
-    """A typing error is no silent choice."""
-    with pytest.raises((ValueError, OSError), match="cgroup3"):
-        tree.probe("cgroup3")
+    """By name, with the choices."""
+    with pytest.raises(ValueError, match="cgroup2, cgroup1, walk"):
+        tree.probe("magic")
 
 
-def test_the_agent_alone_gets_the_first_word(host: Host) -> None:
-    """An interrupt goes to the agent, which may end its children itself; nobody is killed that ends in time."""
-    script = "trap 'echo bye; exit 5' INT; echo ready; while :; do sleep 0.01; done"
-    attempt = host.shell(script)
-    attempt.says(b"ready")
-    attempt.tell("stop", rev=1)
-    record = attempt.ended()
-    assert (record.exit_code, record.step, record.stopped) == (5, "interrupt", True)
-    assert attempt.output().endswith(b"bye\n")
-
-
-def test_who_ignores_the_interrupt_gets_the_second_word(host: Host) -> None:
-    """Terminate comes within the grace; the exit record says that it worked."""
-    script = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
-    attempt = host.python(script, grace_s=0.6)
-    attempt.says(b"ready")
-    attempt.tell("stop", rev=1)
-    record = attempt.ended()
-    assert (record.signal, record.step) == (signal.SIGTERM, "terminate")
-    assert [fact.fields["signal"] for fact in attempt.facts() if fact.name == "signal"][:2] == ["SIGINT", "SIGTERM"]
+@every_mechanism
+def test_kill_and_freeze_are_quick(runs: Runs, mechanism: str) -> None:
+    """A tree of four processes in sessions of their own; generous bounds for a busy host."""
+    script = "for i in 1 2 3; do setsid sleep 60 & done; echo x; wait"
+    directory = runs.start(["sh", "-c", script], tree=mechanism)
+    until(lambda: lines(directory) and len(members(directory)) == 4)
+    began = time.monotonic()
+    tell(directory, "pause", rev=1)
+    frozen = time.monotonic() - began
+    tell(directory, "stop", rev=2, grace_s=0)
+    until(directory.exit, every=0.001)
+    assert frozen < 1
+    assert time.monotonic() - began < 3

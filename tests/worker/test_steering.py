@@ -57,11 +57,15 @@ async def test_the_newest_wish_wins(tmp_path: Path) -> None:
 async def test_a_fact_is_not_asked_for_again(tmp_path: Path) -> None:
     """The worker before told it and the journal has it: the next worker does not make it a fact twice."""
     Spools(tmp_path).note("paused", rev=4)
-    steering = Steering(assignment(desired=Desired.PAUSE, revision=4), 1 << 20)
+    steering = Steering(assignment(desired=Desired.PAUSE, revision=4, on_lost=OnLost.FAIL), 1 << 20)
+    steering.move_deadline(50.0)
     async with shim(tmp_path) as ctl, steering.following(tmp_path):
-        steering.wish(Desired.RUN, 5)
         await told(ctl, 1)
-    assert [(c["cmd"], c["rev"]) for c in ctl.commands] == [("resume", 5)]
+        steering.move_deadline(60.0)
+        await told(ctl, 2)
+        steering.wish(Desired.RUN, 5)
+        await told(ctl, 3)
+    assert [(c["cmd"], c.get("rev")) for c in ctl.commands] == [("deadline", None), ("deadline", None), ("resume", 5)]
 
 
 async def test_a_broken_connection_is_tried_again(tmp_path: Path) -> None:

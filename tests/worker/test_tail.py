@@ -1,6 +1,7 @@
 """From raw files to parts: every line once, every fact in its place, wherever a worker is interrupted."""
 
 import random
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from agentrunner.agents.command import CommandBackend
 from agentrunner.domain.control import Offsets
 from agentrunner.domain.errors import OffsetMismatch
 from agentrunner.process.redaction import Redactor
-from agentrunner.process.spool import MAX_LINE, SpoolReader, Stream
+from agentrunner.process.spool import LOOK_AHEAD, MAX_LINE, SpoolReader, Stream
 from agentrunner.worker.tail import BATCH_BYTES, Tail
 from worker.given import Spools, Stored
 
@@ -209,16 +210,16 @@ def test_output_keeps_the_order_of_its_streams(reading: Reading) -> None:
 
 def test_the_end_of_a_cut_line_is_said_although_its_bytes_are_stored(reading: Reading) -> None:
     """What is missing of an endless line is known only at the end: it comes with the outcome, without bytes."""
-    reading.spools.write("out", b"x" * (MAX_LINE + 1000))
+    reading.spools.write("out", b"x" * (MAX_LINE + LOOK_AHEAD))
     while reading.record():
         pass
     reading.spools.write("out", b"y" * 5000)
     while reading.record():
         pass
-    assert reading.stored.offsets.out == MAX_LINE + 6000
+    assert reading.stored.offsets.out == MAX_LINE + LOOK_AHEAD + 5000
     reading.finish()
     missing = [payload["cut_bytes"] for type, payload in reading.stored.timeline() if type == "output.truncated"]
-    assert sum(missing) == 6000
+    assert sum(missing) == LOOK_AHEAD + 5000
 
 
 def test_secrets_are_masked_however_reads_cut_them(tmp_path: Path) -> None:
@@ -269,6 +270,18 @@ def test_a_truncated_spool_ends_all_the_same(tmp_path: Path) -> None:
     reading.spools.note("paused", rev=0)
     reading.finish()
     assert [name for name, _ in reading.stored.timeline()] == ["out"] * 10 + ["paused"]
+
+
+def test_a_long_index_is_read_to_its_end(reading: Reading) -> None:
+    """Only a part of it is held in memory; the rest follows without waiting for more output."""
+    count = 70_000
+    ends = b"".join(struct.pack("<BxxxxxxxQQ", number % 2, 2 * (number // 2 + 1), 1) for number in range(count))
+    for name in ("out", "err"):
+        (reading.spools.directory / name).write_bytes(b"x\n" * (count // 2))
+    (reading.spools.directory / "idx").write_bytes(ends)
+    while reading.record():
+        pass
+    assert reading.stored.offsets == Offsets(out=count, err=count)
 
 
 def test_confirmed_inputs_are_told(reading: Reading) -> None:

@@ -12,7 +12,21 @@ from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 
-from agentrunner.api import config, control, events, health, metrics, openapi, projects, query, runs, stream, tokens
+from agentrunner.api import (
+    bulk,
+    config,
+    control,
+    events,
+    health,
+    metrics,
+    openapi,
+    projects,
+    query,
+    runs,
+    stream,
+    tokens,
+    views,
+)
 from agentrunner.api import workers as worker_routes
 from agentrunner.api.asgi import Bounds, Receive, Scope, Send
 from agentrunner.api.auth import Tokens, permit
@@ -163,6 +177,8 @@ class Application:
 
 _HANDLERS = [
     *runs.HANDLERS,
+    *bulk.HANDLERS,
+    *views.HANDLERS,
     *worker_routes.HANDLERS,
     *projects.HANDLERS,
     *tokens.HANDLERS,

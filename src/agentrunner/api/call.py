@@ -236,7 +236,12 @@ class Gone(Exception):
 
 
 def decode(content: bytes, kind: type[T]) -> T:
-    """A struct from JSON. msgspec leaves the inside of a `Raw` unchecked for UTF-8, so the whole text is checked."""
+    """A struct from JSON. Raises UnicodeDecodeError, msgspec.DecodeError."""
+    check_utf8(content)
+    return msgspec.json.decode(content, type=kind)
+
+
+def check_utf8(content: bytes) -> None:
+    """Check the whole text: msgspec leaves the inside of a `Raw` unchecked for UTF-8. Raises UnicodeDecodeError."""
     if not content.isascii():
         content.decode()
-    return msgspec.json.decode(content, type=kind)

@@ -37,7 +37,7 @@ async def record(context: Context, call: Call, _: str) -> None:
     with call.decoding():
         answer = await events.record(context.services, request)
     if stored := sum(len(part.events) for part in request.parts):
-        context.figures.events.labels("record").inc(stored)
+        context.figures.recorded.inc(stored)
     await call.json(answer)
 
 

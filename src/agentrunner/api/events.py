@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from agentrunner.api import query
-from agentrunner.api.call import Call, decode
+from agentrunner.api.call import Call, check_utf8
 from agentrunner.api.context import Context
 from agentrunner.api.routes import Raw
 from agentrunner.domain.errors import InvalidField, UnsupportedMediaType
@@ -45,6 +45,7 @@ class ReportedEvent(NewEvent, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 Reported = ReportedEvent | Annotated[list[ReportedEvent], Meta(max_length=MOST_EVENTS)]
 _lines = msgspec.json.Decoder(ReportedEvent)
+_reports: "msgspec.json.Decoder[Any]" = msgspec.json.Decoder(Reported)
 
 
 class Ingested(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +77,7 @@ async def ingest(context: Context, call: Call, text: str) -> None:
     query.check(call.scope["query_string"], (), ())
     reported = await _reported(call)
     done = await events.ingest(context.services, run_id, reported)
-    context.figures.events.labels("report").inc(done.accepted)
+    context.figures.reported.inc(done.accepted)
     await call.json(Ingested(accepted=done.accepted, duplicates=done.duplicates, last_seq=done.last_seq), 201)
 
 
@@ -89,7 +90,8 @@ async def _reported(call: Call) -> Sequence[NewEvent]:
     elif kind in ("", "application/json"):
         content = await call.body(BODY_BYTES)
         with call.decoding():
-            decoded: Any = decode(content, Reported)  # type: ignore[arg-type]
+            check_utf8(content)
+            decoded = _reports.decode(content)
         found = decoded if isinstance(decoded, list) else [decoded]
     else:
         raise UnsupportedMediaType(f"Events are taken as application/json or application/x-ndjson, not {kind[:100]!r}.")
@@ -101,8 +103,7 @@ async def _reported(call: Call) -> Sequence[NewEvent]:
 
 
 def _decode_lines(content: bytes) -> list[ReportedEvent]:
-    if not content.isascii():
-        content.decode()
+    check_utf8(content)
     if content.count(b"\n") > MOST_EVENTS:
         lines = sum(1 for line in content.splitlines() if line.strip())
         if lines > MOST_EVENTS:

@@ -16,9 +16,10 @@ class Figures:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.events = Counter(
+        events = Counter(
             "agentrunner_events_accepted", "Events stored by this process.", ["via"], registry=self.registry
         )
+        self.reported, self.recorded = events.labels("report"), events.labels("record")
         self.streams = Gauge("agentrunner_open_streams", "Server-sent event streams open.", registry=self.registry)
         self.started = Gauge("agentrunner_start_time_seconds", "When this server started.", registry=self.registry)
         self.started.set(time.time())

@@ -19,6 +19,7 @@ from agentrunner.domain import decision
 from agentrunner.domain.decision import InputView, NewInput
 from agentrunner.domain.errors import InvalidField
 from agentrunner.domain.explanation import Explanation
+from agentrunner.domain.query import MAX_LENGTH, parse
 from agentrunner.domain.run import MAX_BATCH, NewRun, RunView, view
 from agentrunner.domain.state import Status
 from agentrunner.domain.token import Scope
@@ -95,6 +96,12 @@ def _check(request: NewRun, where: str) -> None:
                 todo.extend((item, depth + 1) for item in value)
 
 
+_QUERY = """A query: terms that have to match all. A word is looked for in title and goal; `field:value` narrows:
+`status:failed,stopped`, `agent:`, `backend:`, `project:`, `worker:`, `label:name=value`, `reason:`, `phase:`, `hold:`,
+`id:12`, `since:24h`, `until:2026-11-20`, `cost:>1.5`, `took:>10m`, `is:active` (`terminal`, `held`, `unreachable`).
+`-` in front negates a term; text with blanks or a colon goes in double quotes."""
+
+
 def _list_of(text: str) -> Any:
     return QueryParameter(description=text, max_items=50)
 
@@ -127,12 +134,12 @@ async def filters(
 async def page(
     context: Given,
     narrow: NamedDependency[SkipValidation[dict[str, Any]]],
-    q: Annotated[str, QueryParameter(max_length=500, description="Words of title and goal; all must be there.")] = "",
+    q: Annotated[str, QueryParameter(max_length=MAX_LENGTH, description=_QUERY)] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
     cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
 ) -> RunPage:
     """Runs that pass every filter."""
-    wanted = {**narrow, "text": _words(q)}
+    wanted = {**narrow, "query": parse(q)}
     found = await runs.page(context.services, wanted, query.position(_NOUN, cursor), limit + 1)
     following = query.cursor(_NOUN, found[limit - 1].id) if len(found) > limit else None
     return RunPage(items=[view(run) for run in found[:limit]], next_cursor=following)
@@ -143,13 +150,6 @@ def _label(text: str) -> tuple[str, str]:
     if not separator:
         raise InvalidField(f"`label`: {text[:100]!r} has to be `name=value`.")
     return name, value
-
-
-def _words(text: str) -> list[str]:
-    words = text.split()
-    if len(words) > 10:
-        raise InvalidField("`q`: search for at most 10 words.")
-    return words
 
 
 @get("/v1/runs/{run_id:int}", opt={"scope": Scope.READ}, summary="One run")

@@ -49,6 +49,10 @@ class Busy:
             self._thread.start()
         self._woken.set()
 
+    def say(self, text: str) -> None:
+        """The same wait goes on with something else."""
+        self._text = text
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """The line is clean while something else is printed."""

@@ -31,12 +31,17 @@ def doctor(session: Session) -> int:
             found = [*checks(session.settings), *_server_checks(session)]
     finally:
         busy.close()
+    show(session, found)
+    return failures.FAILURE if any(check.status == "fail" for check in found) else failures.OK
+
+
+def show(session: Session, found: "list[Check]") -> None:
+    """Print what was found, a line each."""
     if session.out.as_json:
         session.out.json({"items": found, "next_cursor": None})
-    else:
-        for check in found:
-            _print(session, check)
-    return failures.FAILURE if any(check.status == "fail" for check in found) else failures.OK
+        return
+    for check in found:
+        _print(session, check)
 
 
 def _print(session: Session, check: "Check") -> None:

@@ -14,6 +14,7 @@ _HOME = "\x1b[H\x1b[J"
 
 
 @click.command(short_help="List runs: what is queued and active.")
+@click.argument("query", metavar="[QUERY]…", nargs=-1)
 @click.option("--all", "-a", "everything", is_flag=True, help="Finished ones too.")
 @click.option("--status", multiple=True, metavar="STATUS", help="Only this status; may be repeated.")
 @click.option("--project", multiple=True, metavar="NAME", help="Only this project.")
@@ -27,7 +28,15 @@ _HOME = "\x1b[H\x1b[J"
 @server_options
 @pass_session
 def ps(session: Session, /, limit: int, quiet: bool, watch: bool, **given: Any) -> None:
-    """List runs, the newest first: those that are queued and active, or all of them."""
+    """List runs, the newest first: those that are queued and active, or every one that matches QUERY.
+
+    QUERY is terms that have to match all: words of title and goal, or FIELD:VALUE with the fields status, agent,
+    backend, project, label (name=value), worker, reason, phase, hold, id, since, until (24h, 2026-11-20), cost (>1.5),
+    took (>10m), and is (active, terminal, held, unreachable). A comma stands between alternatives, `-` in front of a
+    term negates it, text with blanks goes in double quotes:
+
+    agentrunner ps 'status:failed,stopped agent:claude since:24h -label:team=web "two words"'
+    """
     wanted = _wanted(**given)
     if not watch:
         _print(session, wanted, limit, quiet)
@@ -40,16 +49,18 @@ def ps(session: Session, /, limit: int, quiet: bool, watch: bool, **given: Any) 
         time.sleep(WATCH_EVERY_S)
 
 
-def _wanted(everything: bool, status: tuple[str, ...], **given: Any) -> Any:
+def _wanted(everything: bool, status: tuple[str, ...], query: tuple[str, ...], text: str, **given: Any) -> Any:
     from agentrunner.client.runs import Filter
+    from agentrunner.domain.query import quoted
     from agentrunner.domain.state import Status
 
     known = {str(each) for each in Status}
     asked = [name.upper() for name in status]
     if wrong := [name for name in asked if name not in known]:
         raise click.UsageError(f"there is no status {wrong[0]}; there are {', '.join(Status)}")
-    chosen = asked or ([] if everything else ACTIVE)
-    return Filter(status=[Status(name) for name in chosen], **given)
+    chosen = asked or ([] if everything or query else ACTIVE)
+    terms = " ".join([*map(quoted, text.split()), *query])
+    return Filter(status=[Status(name) for name in chosen], text=terms, **given)
 
 
 def _print(session: Session, wanted: Any, limit: int, quiet: bool) -> None:

@@ -11,6 +11,7 @@ from agentrunner.cli import failures
 from agentrunner.cli.busy import Busy
 from agentrunner.cli.ids import RUN_ID
 from agentrunner.cli.session import Session, pass_session, server_options
+from agentrunner.cli.where import act, where_options
 
 if TYPE_CHECKING:
     from agentrunner.client.runs import Verb
@@ -32,33 +33,47 @@ def _options(wait_s: float) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 @click.command(short_help="Freeze runs with every process of theirs.")
-@click.argument("ids", metavar="ID…", nargs=-1, required=True, type=RUN_ID)
+@click.argument("ids", metavar="ID…", nargs=-1, type=RUN_ID)
+@where_options
 @_options(WAIT_S)
 @pass_session
-def pause(session: Session, /, ids: tuple[int, ...], wait_s: float) -> int:
+def pause(session: Session, /, ids: tuple[int, ...], wait_s: float, where: str | None, yes: bool) -> int:
     """Freeze every process of some runs; one that is queued is held there. Paused time counts against no limit."""
-    return _Wishes(session, "pause", wait_s).all(ids)
+    if where is not None:
+        _check_alone(ids)
+        return act(session, "pause", where, is_agreed=yes)
+    return _Wishes(session, "pause", wait_s).all(_named(ids, "pause"))
 
 
 @click.command(short_help="Let paused runs go on.")
-@click.argument("ids", metavar="ID…", nargs=-1, required=True, type=RUN_ID)
+@click.argument("ids", metavar="ID…", nargs=-1, type=RUN_ID)
+@where_options
 @_options(WAIT_S)
 @pass_session
-def resume(session: Session, /, ids: tuple[int, ...], wait_s: float) -> int:
+def resume(session: Session, /, ids: tuple[int, ...], wait_s: float, where: str | None, yes: bool) -> int:
     """Let paused runs go on where they were."""
-    return _Wishes(session, "resume", wait_s).all(ids)
+    if where is not None:
+        _check_alone(ids)
+        return act(session, "resume", where, is_agreed=yes)
+    return _Wishes(session, "resume", wait_s).all(_named(ids, "resume"))
 
 
 @click.command(short_help="End runs and every process of theirs.")
 @click.argument("ids", metavar="ID…", nargs=-1, type=RUN_ID)
 @click.option("--all", "everything", is_flag=True, help="Every run that is queued or active, also without a server.")
+@where_options
 @_options(STOP_WAIT_S)
 @pass_session
-def stop(session: Session, /, ids: tuple[int, ...], everything: bool, wait_s: float) -> int:
+def stop(
+    session: Session, /, ids: tuple[int, ...], everything: bool, wait_s: float, where: str | None, yes: bool
+) -> int:
     """End runs: interrupt, terminate, after a grace kill; nothing of their trees is left.
 
     `--all` works without a server too: it starts one, and a worker, for as long as that takes.
     """
+    if where is not None:
+        _check_alone(ids, everything)
+        return act(session, "stop", where, is_agreed=yes)
     if everything == bool(ids):
         raise click.UsageError("name the runs to stop, or `--all`" if not ids else "name runs or `--all`, not both")
     wishes = _Wishes(session, "stop", wait_s)
@@ -69,6 +84,17 @@ def stop(session: Session, /, ids: tuple[int, ...], everything: bool, wait_s: fl
         if not found:
             session.out.note("No run is active.")
         return wishes.all(found)
+
+
+def _named(ids: tuple[int, ...], verb: str) -> tuple[int, ...]:
+    if not ids:
+        raise click.UsageError(f"name the runs to {verb}, or say which with `--where QUERY`")
+    return ids
+
+
+def _check_alone(*others: object) -> None:
+    if any(others):
+        raise click.UsageError("--where says which runs; leave out ids and `--all`")
 
 
 def _server(session: Session) -> AbstractContextManager[None]:

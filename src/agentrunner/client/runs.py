@@ -9,6 +9,7 @@ import msgspec
 from agentrunner.client.http import Http, encoded
 from agentrunner.client.page import Page, each
 from agentrunner.client.request import Request
+from agentrunner.domain.bulk import Action, BulkPage, BulkRequest
 from agentrunner.domain.decision import InputView, NewInput
 from agentrunner.domain.explanation import Explanation
 from agentrunner.domain.run import NewRun, RunView
@@ -26,7 +27,10 @@ class Wished(NamedTuple):
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs: several values of one field are alternatives, `labels` (`name=value`) have to be there all."""
+    """Which runs: several values of one field are alternatives, `labels` (`name=value`) have to be there all.
+
+    `text` is in the query grammar and holds beside the fields.
+    """
 
     status: Sequence[Status] = ()
     project: Sequence[str] = ()
@@ -80,6 +84,13 @@ def wish(http: Http, run_id: int, verb: Verb) -> Wished:
     """Wish a run to pause, to go on or to end; wishing twice is wishing once."""
     answer = http.send(Request("POST", f"/v1/runs/{run_id}/{verb}", is_repeatable=True))
     return Wished(answer.decoded(RunView), answer.status == 200)
+
+
+def bulk(http: Http, request: BulkRequest) -> BulkPage:
+    """Act on a page of the runs that a query finds. A retry is not sent again once it may have arrived."""
+    is_repeatable = request.action is not Action.RETRY
+    sent = Request("POST", "/v1/runs/bulk", body=encoded(request), is_repeatable=is_repeatable)
+    return http.send(sent).decoded(BulkPage)
 
 
 def retry(http: Http, run_id: int) -> RunView:

@@ -19,6 +19,7 @@ from agentrunner.domain.errors import (
 )
 from agentrunner.domain.event import EventType, new_event
 from agentrunner.domain.project import Project
+from agentrunner.domain.query import Query
 from agentrunner.domain.run import NewRun, Run, Usage, split_secrets, title_of
 from agentrunner.domain.state import ACTIVE, TRANSITIONS, Cause, Desired, Hold, Phase, Reason, Status
 from agentrunner.engine.change import Change, counter_changes, ending_event
@@ -207,10 +208,11 @@ async def owned(tx: Tx, worker_id: str) -> list[Run]:
 
 
 async def page(s: Services, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Run]:
-    """The newest runs below an id; text is searched off the loop with a time limit."""
-    if filters.get("text"):
-        return await s.db.search(runs.page, filters, before, limit)
-    return await s.db.read(runs.page, filters, before, limit)
+    """The newest runs below an id; a query or a text is searched for off the loop with a time limit."""
+    query: Query | None = filters.get("query")
+    if filters.get("text") or (query is not None and query.terms):
+        return await s.db.search(runs.page, {**filters, "now": s.clock()}, before, limit)
+    return await s.db.read(runs.page, {**filters, "query": None}, before, limit)
 
 
 async def pause(s: Services, run_id: int) -> Wished:

@@ -27,6 +27,8 @@ _CHUNK = 1 << 20
 _COPY = 64 * 1024
 _PAGE = 4096
 _BLOCK = 512
+_ROUNDING = 4 * _PAGE
+"""The last page of each file is in use to its end."""
 _CHECK_S, _LONGEST_CHECK_S, _SHORTEST_CHECK_S = 0.25, 5.0, 0.001
 _FASTEST = 2 << 30
 """Bytes a second that no agent exceeds: in file mode the next look comes before the room can be full."""
@@ -54,7 +56,7 @@ class Output:
         self._directory = directory
         self._epoll = epoll
         self.in_files = spec["stdio"] == "file"
-        self._cap: int = max(spec["spool_cap_bytes"], LEAST_CAP)
+        self._cap: int = max(spec["spool_cap_bytes"], LEAST_CAP) - _ROUNDING
         self._allowed: int | None = spec.get("output_bytes")
         self.spools = {name: Spool(name) for name in STREAMS}
         self.is_over = False
@@ -235,7 +237,7 @@ class Output:
     def _room(self) -> int:
         """Bytes that may still be spooled; recorded ones are punched out when it gets tight."""
         room = self._cap - self._used()
-        if room >= self._cap // 4:
+        if room >= self._cap // 2:
             return room
         for spool in self.spools.values():
             end = min(spool.recorded, spool.size) // _PAGE * _PAGE
@@ -268,9 +270,9 @@ class Output:
         self.journal.note("flowing")
 
     def has_room(self) -> bool:
-        """In file mode: whether the agent may go on writing until the next look."""
+        """In file mode: whether the agent may go on. Half of the cap is for what it writes between two looks."""
         self.sizes()
-        return self._room() >= self._cap // 4
+        return self._room() >= self._cap // 2
 
     def check_left(self) -> float | None:
         """In file mode: seconds until `check` is due."""
@@ -285,7 +287,7 @@ class Output:
             self.is_over = True
         if grown:
             until_full = (self._cap - self._used()) / _FASTEST
-            self._check_s = min(_CHECK_S, max(_SHORTEST_CHECK_S, until_full))
+            self._check_s = min(_CHECK_S, max(_SHORTEST_CHECK_S, until_full / 2))
         elif self._check_s >= _CHECK_S and kernel.notify_once(self._directory):
             # What was written before the kernel began to watch is not told: looked at once more.
             self._check_s = _LONGEST_CHECK_S if sum(self.sizes().values()) == total else _SHORTEST_CHECK_S

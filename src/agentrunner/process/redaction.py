@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 MASK = b"***"
+_ESCAPED = re.compile("%[0-9A-F]{2}")
 SHORTEST = 8
 """A shorter secret would mask ordinary text."""
 
@@ -22,7 +23,6 @@ class Redactor:
         usable = {line for secret in known for line in _lines(secret) if len(line.encode()) >= SHORTEST}
         self.ignored = sum(1 for secret in known if len(secret.encode()) < SHORTEST)
         forms = sorted({form for text in usable for form in _forms(text)}, key=lambda form: (-len(form), form))
-        self._longest = max(map(len, forms), default=0)
         self._pattern = re.compile(b"|".join(map(re.escape, forms))) if forms else None
 
     def redact(self, line: bytes) -> bytes:
@@ -33,7 +33,9 @@ class Redactor:
         """The last place at or before `at` where the line can be cut without cutting a secret in two."""
         if self._pattern is None:
             return at
-        for match in self._pattern.finditer(line, max(0, at - self._longest)):
+        # From the beginning, as `redact` does: begun in the middle, a search can take the end of one secret together
+        # with the beginning of the next for one.
+        for match in self._pattern.finditer(line):
             if match.start() < at < match.end():
                 return match.start()
             if match.start() >= at:
@@ -43,7 +45,7 @@ class Redactor:
 
 def _lines(secret: str) -> list[str]:
     """Each line of a secret: output is framed by lines."""
-    return secret.splitlines()
+    return [line.removesuffix("\r") for line in secret.split("\n")]
 
 
 def _forms(text: str) -> set[bytes]:
@@ -51,8 +53,10 @@ def _forms(text: str) -> set[bytes]:
     escaped = {
         json.dumps(text)[1:-1],
         json.dumps(text, ensure_ascii=False)[1:-1],
+        json.dumps(text)[1:-1].replace("/", "\\/"),
         quote(text, safe=""),
         quote_plus(text),
+        _ESCAPED.sub(lambda match: match[0].lower(), quote(text, safe="")),
     }
     forms = {raw, *(form.encode() for form in escaped)}
     for shift, start in ((0, 0), (1, 2), (2, 3)):

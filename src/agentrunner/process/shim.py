@@ -144,7 +144,9 @@ class Shim:
             self._faults += 1
             report(f"fault {self._faults} in the shim of run {self._spec['run']}", error)
             if self._faults >= _MOST_FAULTS:
+                # Nothing can be waited for any more: end what can be ended, and see by itself that it has.
                 self._tree.kill_once()
+                self._reap()
             time.sleep(min(1.0, 0.001 * self._faults))
 
     def _handle(self, descriptor: int, events: int) -> None:

@@ -13,7 +13,10 @@ from agentrunner.process.index import ENTRY
 
 Stream = Literal["out", "err"]
 MAX_LINE = 1 << 20
+LOOK_AHEAD = 256 << 10
+"""So much more of a too long line is seen before it is cut: a secret that begins before the cut is seen whole."""
 _NAMES: tuple[Stream, Stream] = ("out", "err")
+_MOMENT_MS = 20
 _MOST_PENDING = 1 << 16
 """Index entries held in memory; more are read once these are used up."""
 
@@ -47,6 +50,7 @@ class SpoolReader:
         self._idx = -1
         self._idx_read = 0
         self._pending: list[tuple[Stream, int, int]] = []
+        self._given: dict[Stream, int] = dict.fromkeys(_NAMES, 0)
         self._is_closed = False
 
     def close(self) -> None:
@@ -100,23 +104,45 @@ class SpoolReader:
 
     def chunks(self, read: dict[Stream, int], bound: dict[Stream, int], budget: int) -> list[Chunk]:
         """What lies between `read` and `bound`, in order, `budget` bytes at most."""
+        self._rewind(read)
+        if self._indexed:
+            self._read_idx()
         found: list[Chunk] = []
         at = dict(read)
-        for stream, end, ts in [*self._pending, *self._uncovered(bound)]:
-            end = min(end, bound[stream])
-            while at[stream] < end and budget > 0:
-                data = os.pread(self._file(stream), min(end - at[stream], budget), at[stream])
-                if not data:
-                    break
-                if found and found[-1].stream == stream:
-                    last = found.pop()
-                    found.append(Chunk(stream, last.start, last.data + data, last.ts))
-                else:
-                    found.append(Chunk(stream, at[stream], data, ts))
-                at[stream] += len(data)
-                budget -= len(data)
+        for stream, start, end, ts in self._extents(read, bound):
+            if budget <= 0:
+                break
+            data = os.pread(self._file(stream), min(end - start, budget), start) if self._file(stream) >= 0 else b""
+            if data:
+                found.append(Chunk(stream, start, data, ts))
+            at[stream] += len(data)
+            budget -= len(data)
+            if len(data) < end - start:
+                break
         self._forget(at)
+        self._given = at
         return found
+
+    def _rewind(self, read: dict[Stream, int]) -> None:
+        """Where something is to be read again, its index entries are too."""
+        if self._idx >= 0 and any(read[stream] < self._given[stream] for stream in _NAMES):
+            self._pending.clear()
+            self._idx_read = 0
+            self._skip_hole()
+
+    def _extents(self, read: dict[Stream, int], bound: dict[Stream, int]) -> list[tuple[Stream, int, int, int]]:
+        """Stream, start, end and time of each piece to be read; neighbours of one moment are one piece."""
+        pieces: list[tuple[Stream, int, int, int]] = []
+        at = dict(read)
+        for stream, entry_end, ts in [*self._pending, *self._uncovered(bound)]:
+            start, end = at[stream], min(entry_end, bound[stream])
+            if end <= start:
+                continue
+            at[stream] = end
+            if pieces and pieces[-1][0] == stream and ts - pieces[-1][3] < _MOMENT_MS:
+                _, start, _, ts = pieces.pop()
+            pieces.append((stream, start, end, ts))
+        return pieces
 
     def _uncovered(self, bound: dict[Stream, int]) -> list[tuple[Stream, int, int]]:
         """In file mode everything; in pipe mode what a killed shim had spooled and not indexed, out first."""
@@ -147,11 +173,11 @@ class _FramerState(msgspec.Struct, frozen=True):
 
 
 class Framer:
-    """Bytes to lines, however they are cut into chunks. Holds less than a line of a MiB and a chunk.
+    """Bytes to lines, the same however they are cut into chunks. Holds a line of a MiB, a look ahead and a chunk.
 
-    A longer line is cut at a MiB and given at once; the bytes behind that are skipped and counted, and the count comes
-    as an empty line with `cut` at its end. `offset` is where what is not given yet begins: the stream can be taken up
-    there with `state`.
+    A longer line is given up to a MiB at once; the bytes behind that are skipped and counted, and at its end the count
+    comes as an empty line with `cut`. `offset` is where what is not given yet begins: the stream can be taken up there
+    with `state`.
     """
 
     def __init__(self, offset: int, state: Any, safe_cut: Callable[[bytes, int], int]) -> None:
@@ -166,54 +192,61 @@ class Framer:
         return {"skipped": self._skipped} if self._skipped else None
 
     def feed(self, data: bytes) -> list[RawLine]:
-        """The lines that end in `data`."""
+        """The lines that end in `data`, and the beginning of one that is too long."""
         lines: list[RawLine] = []
-        data = self._rest + data
-        start = 0
-        if self._skipped:
-            start = self._skip(data, lines)
+        start = self._skip(data, lines) if self._skipped else 0
+        # What is held has no end of line in it, so only the new bytes are looked through.
+        if self._rest and (end := data.find(b"\n", start)) >= 0:
+            self._give(self._rest + data[start:end], lines)
+            self._rest, start = b"", end + 1
         while (end := data.find(b"\n", start)) >= 0:
             self._give(data[start:end], lines)
-            self.offset += 1
             start = end + 1
-        self._rest = data[start:]
-        if len(self._rest) > MAX_LINE:
-            self._begin_skip(lines)
+        self._rest += data[start:]
+        if len(self._rest) >= MAX_LINE + LOOK_AHEAD:
+            self._cut(self._rest, lines)
+            self._rest = b""
         return lines
 
     def _skip(self, data: bytes, lines: list[RawLine]) -> int:
+        """Skip to the end of the line; answers where the next one begins in `data`."""
         end = data.find(b"\n")
+        count = len(data) if end < 0 else end
+        self._skipped += count
+        self.offset += count
         if end < 0:
-            self._skipped += len(data)
-            self.offset += len(data)
-            return len(data)
-        lines.append(RawLine(b"", self.offset, cut=self._skipped + end))
-        self.offset += end + 1
-        self._skipped = 0
+            return count
+        self._end_skip(lines)
+        self.offset += 1
         return end + 1
 
+    def _end_skip(self, lines: list[RawLine]) -> None:
+        lines.append(RawLine(b"", self.offset - self._skipped, cut=self._skipped))
+        self._skipped = 0
+
     def _give(self, line: bytes, lines: list[RawLine]) -> None:
+        """A whole line, behind which its end follows."""
         if len(line) > MAX_LINE:
-            at = self._safe_cut(line, MAX_LINE)
-            lines.append(RawLine(line[:at], self.offset, cut=len(line) - at))
+            self._cut(line, lines)
+            self._end_skip(lines)
         else:
             lines.append(RawLine(line, self.offset))
-        self.offset += len(line)
+            self.offset += len(line)
+        self.offset += 1
 
-    def _begin_skip(self, lines: list[RawLine]) -> None:
-        at = self._safe_cut(self._rest, MAX_LINE)
-        lines.append(RawLine(self._rest[:at], self.offset))
-        self._skipped = len(self._rest) - at
-        self.offset += len(self._rest)
-        self._rest = b""
+    def _cut(self, line: bytes, lines: list[RawLine]) -> None:
+        at = self._safe_cut(line, MAX_LINE)
+        lines.append(RawLine(line[:at], self.offset))
+        self._skipped = len(line) - at
+        self.offset += len(line)
 
     def finish(self) -> list[RawLine]:
         """The last line, where it has no newline."""
         lines: list[RawLine] = []
         if self._skipped:
-            lines.append(RawLine(b"", self.offset, cut=self._skipped))
-            self._skipped = 0
+            self._end_skip(lines)
         elif self._rest:
             self._give(self._rest, lines)
+            self.offset -= 1
         self._rest = b""
         return lines

@@ -12,7 +12,6 @@ import _signal as signals  # type: ignore[import-not-found]
 import _socket
 import fcntl
 import gc
-import json
 import os
 import select
 import sys
@@ -27,7 +26,8 @@ STAND_ALONE = (
     "rehearsal", "stopping", "tree",
 )  # fmt: skip
 _LOG_BYTES = 1 << 20
-_MAX_LINE = 1 << 16
+_MAX_LINE = 1 << 13
+_MOST_EVENTS = 16
 _LAST_DESCRIPTOR = 2**31 - 1
 _POOL, _POOL_HEADER, _BYTES_OVERHEAD = 16384, 48, 33
 _SMALLEST, _LARGEST, _STEP = 48, 512, 16
@@ -44,10 +44,14 @@ def stand_alone() -> None:
 
 
 class Zygote:
-    """Serves until it had neither a worker nor a shim for `idle_s` seconds."""
+    """Serves until it had neither a worker nor a shim for `idle_s` seconds.
+
+    What it touches of its memory between two forks it no longer shares with the shims before: so it serves with what a
+    shim uses too, and does little else.
+    """
 
     def __init__(self, directory: str, build: str, idle_s: float, umask: int) -> None:
-        from agentrunner.process import kernel, rehearsal, shim, tree
+        from agentrunner.process import ctl, facts, kernel, rehearsal, shim
 
         self._title = kernel.Title()
         self._probes = _probes()
@@ -56,7 +60,8 @@ class Zygote:
         self._idle_s = idle_s
         self._build = build
         self._umask = umask
-        self._shim_main, self._start_time = shim.main, tree.start_time
+        self._shim_main = shim.main
+        self._encode, self._decode, self._peer_uid = facts.encode, facts.decode, ctl.peer_uid
         self._clients: dict[int, bytes] = {}
         self._shims: set[int] = set()
         self._alone_since = time.monotonic()
@@ -82,7 +87,7 @@ class Zygote:
         gc.freeze()
         while not self._is_done():
             idle = not self._clients and not self._shims
-            for descriptor, _ in self._epoll.poll(self._idle_s + 0.1 if idle else None):
+            for descriptor, _ in self._epoll.poll(self._idle_s + 0.1 if idle else None, _MOST_EVENTS):
                 self._handle(descriptor)
 
     def _settle_memory(self) -> None:
@@ -126,19 +131,17 @@ class Zygote:
                 self._cut(descriptor)
 
     def _accept(self) -> None:
-        from agentrunner.process.ctl import peer_uid
-
         try:
             descriptor, _ = self._server._accept()  # type: ignore[attr-defined]
         except OSError:
             time.sleep(0.01)
             return
-        if peer_uid(descriptor) not in (0, os.getuid()):
+        if self._peer_uid(descriptor) not in (0, os.getuid()):
             os.close(descriptor)
             return
         self._clients[descriptor] = b""
         self._epoll.register(descriptor, select.EPOLLIN)
-        _send(descriptor, {"build": self._build, "pid": os.getpid()})
+        self._send(descriptor, {"build": self._build, "pid": os.getpid()})
 
     def _cut(self, descriptor: int) -> None:
         self._epoll.unregister(descriptor)
@@ -161,7 +164,13 @@ class Zygote:
             raise ConnectionError
         *lines, self._clients[descriptor] = (self._clients[descriptor] + data).split(b"\n")
         for line in lines:
-            _send(descriptor, self._answer(json.loads(line.decode())))
+            self._send(descriptor, self._answer(self._decode(line)))
+
+    def _send(self, descriptor: int, message: dict[str, Any]) -> None:
+        """A short answer, which always fits into the socket's buffer of a client that reads its answers."""
+        data = self._encode(message) + b"\n"
+        if os.write(descriptor, data) != len(data):
+            raise ConnectionError
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request.get("op") != "spawn":
@@ -174,14 +183,15 @@ class Zygote:
         if pid == 0:
             self._become_shim(path)
         self._shims.add(pid)
-        return {"pid": pid, "start_time": self._start_time(pid)}
+        return {"pid": pid}
 
     def _become_shim(self, path: str) -> None:
         """The child: never returns."""
         try:
             signals.set_wakeup_fd(-1)
             self._epoll.close()
-            for descriptor in (*self._clients, self._server.fileno(), self._wake, self._wake_write, self._directory):
+            self._server.close()
+            for descriptor in (*self._clients, self._wake, self._wake_write, self._directory):
                 os.close(descriptor)
             self._shim_main(path, self._probes, self._umask, self._title)
         finally:
@@ -199,13 +209,6 @@ def _probes() -> dict[str, Any]:
         except OSError:
             found[forced] = None
     return found
-
-
-def _send(descriptor: int, message: dict[str, Any]) -> None:
-    """A short answer, which always fits into the socket's buffer of a client that reads its answers."""
-    data = json.dumps(message).encode() + b"\n"
-    if os.write(descriptor, data) != len(data):
-        raise ConnectionError
 
 
 def _settle_descriptors(directory: str) -> None:

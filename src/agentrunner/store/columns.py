@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,5 +29,11 @@ def decode(row: Row, kind: type[T], json: Mapping[str, type]) -> T:
     """The struct `kind` from a row whose columns are its fields; `json` names those that hold JSON, with their type."""
     values = dict(zip(row.keys(), row, strict=True))  # type: ignore[call-overload]
     for name, inner in json.items():
-        values[name] = msgspec.json.decode(values[name], type=inner)
+        values[name] = _decoder(inner).decode(values[name])
     return msgspec.convert(values, kind, strict=False)
+
+
+@cache
+def _decoder(kind: type) -> "msgspec.json.Decoder[Any]":
+    """Made once: for a generic type, making one costs several times what it then decodes."""
+    return msgspec.json.Decoder(kind)

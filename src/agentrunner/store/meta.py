@@ -13,3 +13,10 @@ async def put_once(tx: Tx, key: str, value: str) -> str:
     """Store a value unless there is one; answers the one that holds."""
     await tx.run("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", key, value)
     return await get(tx, key) or value
+
+
+async def put(tx: Tx, key: str, value: str) -> None:
+    """Store a value, whatever was there."""
+    await tx.run(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = ?", key, value, value
+    )

@@ -10,6 +10,8 @@ from agentrunner.domain.run import Limits, Run, Usage
 from agentrunner.domain.state import Status
 from agentrunner.store.base import Tx
 from agentrunner.store.columns import decode, encode
+from agentrunner.store.query import conditions as of_query
+from agentrunner.store.query import contains
 
 _JSON: dict[str, type] = {
     "options": dict[str, Any],
@@ -51,8 +53,9 @@ async def get(tx: Tx, run_id: int) -> Run | None:
 
 async def lock(tx: Tx, run_id: int) -> Run | None:
     """One run, to be changed in this transaction: nobody else changes it before the end."""
-    await tx.one(f"SELECT id FROM runs WHERE id = ? {tx.dialect.lock_row}", run_id)
-    return await get(tx, run_id)
+    lock = f"{tx.dialect.lock_row} OF r" if tx.dialect.lock_row else ""
+    row = await tx.one(f"{_SELECT} {_FROM} WHERE r.id = ? {lock}", run_id)
+    return None if row is None else decode(row, Run, _JSON)
 
 
 async def by_external_id(tx: Tx, external_id: str) -> Run | None:
@@ -70,14 +73,29 @@ async def by_ids(tx: Tx, ids: Sequence[int]) -> list[Run]:
 
 
 async def page(tx: Tx, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Run]:
-    """The newest runs below id `before`; `filters` are column values, `labels` pairs and `text` to find."""
+    """The newest runs below id `before`.
+
+    `filters` are column values, `labels` pairs, `text` to find, and a `query` that counts from the instant `now`.
+    """
+    found, args = _ids(filters, before, limit)
+    rows = await tx.all(f"{_SELECT} {_FROM} WHERE r.id IN ({found}) ORDER BY r.id DESC", *args)
+    return [decode(row, Run, _JSON) for row in rows]
+
+
+async def page_ids(tx: Tx, filters: Mapping[str, Any], before: int | None, limit: int) -> list[int]:
+    """The ids of the same runs."""
+    found, args = _ids(filters, before, limit)
+    return [row[0] for row in await tx.all(found, *args)]
+
+
+def _ids(filters: Mapping[str, Any], before: int | None, limit: int) -> tuple[str, list[Any]]:
+    """The statement that finds a page's ids: where an index has to be sorted, ids alone are, and not whole rows."""
     where, args = _conditions(filters)
     if before is not None:
         where.append("r.id < ?")
         args.append(before)
     condition = f"WHERE {' AND '.join(where)}" if where else ""
-    rows = await tx.all(f"{_SELECT} {_FROM} {condition} ORDER BY r.id DESC LIMIT {int(limit)}", *args)
-    return [decode(row, Run, _JSON) for row in rows]
+    return f"SELECT r.id FROM runs r {condition} ORDER BY r.id DESC LIMIT {int(limit)}", args
 
 
 def _conditions(filters: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
@@ -94,9 +112,13 @@ def _conditions(filters: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
         where.append("r.id IN (SELECT run_id FROM labels WHERE name = ? AND value = ?)")
         args.extend((name, value))
     for word in filters.get("text", ()):
-        pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").lower() + "%"
-        where.append("(lower(r.title) LIKE ? ESCAPE '\\' OR lower(r.goal) LIKE ? ESCAPE '\\')")
-        args.extend((pattern, pattern))
+        sql, found = contains(word)
+        where.append(sql)
+        args.extend(found)
+    if (query := filters.get("query")) is not None:
+        more, found = of_query(query, filters["now"])
+        where.extend(more)
+        args.extend(found)
     return where, args
 
 
@@ -167,3 +189,11 @@ async def count_status(tx: Tx, statuses: Iterable[Status]) -> int:
 
 def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
+
+
+async def ids_with_status(tx: Tx, statuses: Iterable[Status], after: int, limit: int) -> list[int]:
+    """Ids behind `after` of runs that somebody executes or will, in order; reported ones are not among them."""
+    values = [status.value for status in statuses]
+    sql = f"""SELECT id FROM runs WHERE status IN ({_marks(values)}) AND backend <> 'external' AND id > ?
+              ORDER BY id LIMIT {int(limit)}"""
+    return [row[0] for row in await tx.all(sql, *values, after)]

@@ -8,13 +8,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, cast
 
+import structlog
+
 from agentrunner.domain.errors import ConfigurationError, QueryTimeout, Unavailable
-from agentrunner.store import migrate
+from agentrunner.store import migrate, soundness, wal
 from agentrunner.store.base import Function, P
 from agentrunner.store.sqlite_tx import BUSY_S, SqliteReader, connect
 from agentrunner.store.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
+
+log = structlog.get_logger("agentrunner.store")
 
 SEARCH_S = 5.0
 _SEARCHERS = 2
@@ -22,6 +26,8 @@ _READ_S = 2.0
 _CACHE_KIB = 32 * 1024
 _WAL_BYTES = 64 * 1024 * 1024
 _TRUNCATION_MS = 250
+_CHECKED_BYTES = 32 * 1024 * 1024
+"""Up to this size every page is read at the start, in a tenth of a second; of a larger one `db check` does that."""
 _SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL"}
 
 
@@ -142,6 +148,8 @@ class SqliteDatabase:
 
     def _prepare(self) -> sqlite3.Connection:
         try:
+            left = wal.examine(self._path)
+            self._check_log(left)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             os.fchmod(descriptor, 0o600)
             os.close(descriptor)
@@ -152,6 +160,8 @@ class SqliteDatabase:
                 "is this user's."
             ) from error
         try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            self._check_file(connection, left)
             self._configure(connection)
         except BaseException as error:
             connection.close()
@@ -161,12 +171,36 @@ class SqliteDatabase:
         return connection
 
     def _configure(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         migrate.sqlite(connection, self._migrations)
         connection.execute("PRAGMA foreign_keys = ON")
+
+    def _check_log(self, left: wal.WalState) -> None:
+        """Refuse a log that SQLite would cut short without a word, losing what was acknowledged."""
+        if left.is_damaged and self._synchronous == "FULL":
+            raise ConfigurationError(f"{self._wal} is damaged. {wal.advice(self._wal, left)}")
+        if left.sound and not wal.is_read(self._path):
+            raise ConfigurationError(f"{self._path} is damaged: its header denies {self._wal}. {soundness.RESTORE}")
+        if left.dropped_commits or left.is_damaged:
+            log.warning("the last commit was cut off and is undone", file=str(self._wal), frames=left.dropped)
+
+    def _check_file(self, connection: sqlite3.Connection, left: wal.WalState) -> None:
+        """Before anything is written: a migration would take a damaged list of tables for a new database's."""
+        if left.dropped or left.is_damaged:
+            # What is left of the cut commit must not lie behind the next ones, where it would look like damage.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = os.stat(self._path).st_size
+        whole = connection.execute("PRAGMA page_count").fetchone()[0] * _page_size(connection)
+        if not left.sound and size < whole:
+            raise ConfigurationError(
+                f"The database {self._path} is damaged: {size} bytes of {whole} are there. {soundness.RESTORE}"
+            )
+        if size > _CHECKED_BYTES:
+            return
+        if found := soundness.defects(connection):
+            raise ConfigurationError(f"The database {self._path} is damaged ({found[0]}). {soundness.RESTORE}")
 
     def _refusal(self, error: sqlite3.Error) -> ConfigurationError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -175,7 +209,7 @@ class SqliteDatabase:
         if code == sqlite3.SQLITE_BUSY:
             return ConfigurationError(f"Another program holds the database {self._path}; end it first.")
         if code == sqlite3.SQLITE_CORRUPT:
-            return ConfigurationError(f"The database {self._path} is damaged ({error}); restore a backup.")
+            return ConfigurationError(f"The database {self._path} is damaged ({error}). {soundness.RESTORE}")
         return ConfigurationError(f"The database {self._path} cannot be used: {error}.")
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
@@ -187,6 +221,10 @@ class SqliteDatabase:
         connection.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
         # Where a reader was in the way, let the WAL grow before trying, and waiting for the reader, again.
         self._next_truncation = max(_WAL_BYTES, os.stat(self._wal).st_size + _WAL_BYTES // 4)
+
+
+def _page_size(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA page_size").fetchone()[0])
 
 
 def _closed() -> Unavailable:

@@ -96,6 +96,9 @@ class Tail:
                 break
         # A fact that is held back here is within the limits of the next read, so reading on always gets further.
         is_all = is_whole and not self._facts and self._is_read(limit)
+        if is_all and sizes is None:
+            # More may have come, and of a long index only a part is held at once.
+            is_all = self._is_read(self._reader.sizes())
         if sizes is not None and is_all:
             self._flush(parts, sizes)
         return Batch(self._with_states(parts), is_all, delivered)
@@ -104,10 +107,10 @@ class Tail:
         """How far output may be given now, and whether the journal is read as far.
 
         The sizes come before the journal: a fact that is true below them is then in the journal already. What a fact
-        that was read earlier says of the sizes holds too, even where the index could not be written any more.
+        that was read earlier says of the sizes holds too, and is needed where the index could not be written any more.
         """
         limit = self._reader.sizes() if sizes is None else _bound(sizes)
-        if sizes is None and self._facts:
+        if sizes is None and self._facts and self._is_read(limit):
             last = self._facts[-1]
             limit = {"out": max(limit["out"], last.at_out), "err": max(limit["err"], last.at_err)}
         is_whole = self._read_journal(None if sizes is None else sizes.journal)

@@ -1,0 +1,73 @@
+"""Signs of life."""
+
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from agentrunner.domain.control import HeartbeatAnswer, HeartbeatRequest
+from agentrunner.domain.errors import ServerUnreachable, StaleEpoch
+from agentrunner.worker.control import Control
+from agentrunner.worker.execution import Execution
+from agentrunner.worker.health import Health
+from agentrunner.worker.lease import MARGIN_S, Lease, boottime
+
+
+class Server(Control):
+    """Answers heartbeats, or raises."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__(httpx.AsyncClient())
+        self.error = error
+
+    async def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
+        """A lease of 20 s."""
+        if self.error is not None:
+            raise self.error
+        return HeartbeatAnswer(lease_s=20.0)
+
+
+@dataclass
+class Supervised:
+    """The part of an execution that learns of deadlines."""
+
+    deadlines: list[float] = field(default_factory=list)
+
+    def move_deadline(self, boottime: float) -> None:
+        """Keep it."""
+        self.deadlines.append(boottime)
+
+
+@dataclass
+class Worker:
+    """What is supervised."""
+
+    executions: list[Execution]
+
+
+async def test_an_answer_moves_every_deadline() -> None:
+    """From when it was sent, by the lease of the answer, less the margin."""
+    supervised, lease = Supervised(), Lease(0.0, 15.0)
+    health = Health(Server(), ("w", 1), Worker([supervised]), lease)  # type: ignore[list-item]
+    before = boottime()
+    await health.beat()
+    assert supervised.deadlines == [lease.until]
+    assert before + 20 - MARGIN_S <= lease.until <= boottime() + 20 - MARGIN_S
+    assert health.answered.is_set()
+
+
+async def test_silence_moves_nothing() -> None:
+    """No answer is no permission to live on."""
+    supervised, lease = Supervised(), Lease(0.0, 15.0)
+    health = Health(Server(ServerUnreachable("no")), ("w", 1), Worker([supervised]), lease)  # type: ignore[list-item]
+    await health.beat()
+    assert supervised.deadlines == []
+    assert lease.until == pytest.approx(12.0)
+    assert not health.answered.is_set()
+
+
+async def test_a_refusal_is_not_silence() -> None:
+    """Another process has taken over: this one has to end."""
+    health = Health(Server(StaleEpoch()), ("w", 1), Worker([]), Lease(0.0, 15.0))
+    with pytest.raises(StaleEpoch):
+        await health.run(1.0)
