@@ -11,12 +11,13 @@ from agentrunner.process.adopt import RunDirectory
 from agentrunner.process.launch import ZygoteLink
 from bench.plan import Plan
 from bench.report import Row, paired
-from bench.servers import Server, serving
+from bench.servers import Server, cpu_seconds, serving
 from bench.spawn import spec, zygote
 from waiting import until
 
 _EVERY_S = 0.02
 _WITHIN_S = 20.0
+_QUIET_S = 0.0005
 
 
 class _Line(msgspec.Struct):
@@ -44,6 +45,17 @@ def limit(link: ZygoteLink, database: sqlite3.Connection, place: Path, argv: lis
     return (msgspec.json.decode((directory.path / "out").read_bytes(), type=_Line).ts - before) / 1e6
 
 
+def settle(*pids: int) -> None:
+    """Wait until processes have nothing left to do: they used no CPU between two looks."""
+    used = [0.0]
+
+    def is_quiet() -> bool:
+        used.append(sum(map(cpu_seconds, pids)))
+        return used[-1] - used[-2] < _QUIET_S
+
+    until(is_quiet, _WITHIN_S, 3 * _EVERY_S)
+
+
 def measure(plan: Plan) -> list[Row]:
     """The row: medians of a few single starts are one half of a pair."""
     place = plan.place("start")
@@ -55,10 +67,20 @@ def measure(plan: Plan) -> list[Row]:
     database.execute("CREATE TABLE rows (text TEXT)")
     pairs: list[tuple[float, float]] = []
     with zygote(place) as link, serving(plan.place("start-server")) as server:
-        server.start_worker()
-        ours(server, argv), limit(link, database, place, argv)
+        everybody = (server.process.pid, server.start_worker().pid, link.pid)
+
+        def mine() -> float:
+            settle(*everybody)
+            return ours(server, argv)
+
+        def theirs() -> float:
+            settle(*everybody)
+            return limit(link, database, place, argv)
+
+        mine()
+        theirs()
         for number in range(plan.rounds):
-            both = [(ours(server, argv), limit(link, database, place, argv)) for _ in range(each)]
+            both = [(mine(), theirs()) for _ in range(each)]
             pairs.append((statistics.median(a for a, _ in both), statistics.median(b for _, b in both)))
             plan.tell(f"start: round {number + 1} of {plan.rounds}: {pairs[-1][0]:.1f} against {pairs[-1][1]:.1f} ms")
     database.close()

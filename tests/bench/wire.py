@@ -10,6 +10,7 @@ import uvloop
 
 _END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
+_IDLE_S = 5.0
 
 
 def request(method: str, path: str, token: str, body: bytes = b"", kind: str = "application/json") -> bytes:
@@ -122,19 +123,24 @@ def drive(port: int, messages: Sequence[bytes], expected: bytes, seconds: float)
 
 
 class Caller:
-    """One connection for one request after the other, without anything between the caller and the socket."""
+    """One connection for one request after the other, without anything between the caller and the socket.
+
+    A server closes connections that say nothing: one that was idle is opened anew before it is used.
+    """
 
     def __init__(self, port: int, token: str) -> None:
+        self._port = port
         self._token = token
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket: socket.socket | None = None
+        self._used = 0.0
 
     def call(self, method: str, path: str, body: bytes = b"", kind: str = "application/json") -> bytes:
         """The body of the answer; anything but a 2xx raises."""
-        self._socket.sendall(request(method, path, self._token, body, kind))
+        connection = self._connection()
+        connection.sendall(request(method, path, self._token, body, kind))
         data = bytearray()
         while not (size := answer_size(data)) or len(data) < size:
-            part = self._socket.recv(1 << 20)
+            part = connection.recv(1 << 20)
             assert part, "the server closed the connection"
             data += part
         assert data.startswith(b"HTTP/1.1 2"), bytes(data[:1000])
@@ -142,4 +148,14 @@ class Caller:
 
     def close(self) -> None:
         """Close the connection."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _connection(self) -> socket.socket:
+        now = time.monotonic()
+        if self._socket is None or now - self._used > _IDLE_S:
+            self.close()
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=30)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._used = now
+        return self._socket

@@ -9,11 +9,14 @@ import json
 import os
 import time
 
+from agentrunner.process import kernel
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_RESERVED_WHOLE, _RESERVED_JOURNAL = 4096, 16384
 _decode: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _make_encoder: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]
 _encode_parts = _make_encoder(None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
@@ -43,6 +46,7 @@ class Journal:
 
     def __init__(self, directory: int, sizes: Callable[[], dict[str, int]]) -> None:
         self._file = os.open("journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600, dir_fd=directory)
+        kernel.reserve(self._file, _RESERVED_JOURNAL)
         self._sizes = sizes
         self._waiting = b""
 
@@ -71,15 +75,25 @@ class Journal:
         return os.fstat(self._file).st_size
 
 
+def reserve_whole(directory: int, name: str) -> None:
+    """Have room for such a file from now on: a disk that is full by then does not keep it from being written."""
+    descriptor = os.open(name + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    kernel.reserve(descriptor, _RESERVED_WHOLE)
+    os.close(descriptor)
+
+
 def write_whole(directory: int, name: str, content: dict[str, object]) -> None:
     """Write JSON by rename. Raises OSError, with nothing under that name."""
     data = encode(content)
     temporary = name + ".tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    # Not truncated at first, because that would give back what was reserved.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
     try:
+        length = len(data)
         while data:
             data = data[os.write(descriptor, data) :]
+        os.ftruncate(descriptor, length)
     finally:
         os.close(descriptor)
     os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)

@@ -87,9 +87,11 @@ class Start:
         go_read, self._go_write = os.pipe2(os.O_CLOEXEC)
         self.error_read, error_write = os.pipe2(os.O_CLOEXEC)
         try:
-            self.pid = os.fork()
+            self.pid, joins = tree.fork()
             if self.pid == 0:
-                _become_agent(_Child(spec, tree, ends, umask, shim), go_read, error_write)
+                child = _Child(spec, tree, ends, umask, shim)
+                child.joins = joins
+                _become_agent(child, go_read, error_write)
         finally:
             for descriptor in (*ends, go_read, error_write):
                 os.close(descriptor)
@@ -114,6 +116,7 @@ class _Child:
         self.ends = ends
         self.umask = umask
         self.shim = shim
+        self.joins = True
 
 
 def _become_agent(child: _Child, go_read: int, error_write: int) -> None:
@@ -121,7 +124,8 @@ def _become_agent(child: _Child, go_read: int, error_write: int) -> None:
     where = child.argv[0]
     try:
         _leave_the_shim(child, go_read, error_write)
-        child.tree.join()
+        if child.joins:
+            child.tree.join()
         if not os.read(go_read, 1):
             os._exit(0)
         where = child.cwd

@@ -93,6 +93,7 @@ class Shim:
         self._epoll.register(self._wake, select.EPOLLIN)
         self._output = Output(self._directory, self._epoll, self._spec)
         self._journal = self._output.journal
+        facts.reserve_whole(self._directory, "exit")
         self._ctl = Ctl(self._directory, self._epoll, self._obey)
         self._tree = self._make_tree()
         self._freezer = Freezer(self._tree, self._clock, self._output)

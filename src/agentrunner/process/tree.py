@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from agentrunner.process import procfs
+from agentrunner.process import kernel, procfs
 from agentrunner.process.kernel import signals
 from agentrunner.process.procfs import start_time
 
@@ -71,6 +71,10 @@ class Tree:
 
     def create(self) -> None:
         """Make what the mechanism needs before the first process. Raises OSError."""
+
+    def fork(self) -> tuple[int, bool]:
+        """Fork: the pid, 0 in the child, and whether the child still has to join."""
+        return os.fork(), True
 
     def join(self) -> None:
         """Put the calling process into the tree; done by the child before it executes."""
@@ -160,6 +164,15 @@ class Cgroup2(_Cgroup):
     """cgroup v2: `cgroup.kill` and `cgroup.freeze` need no controller and reach groups below."""
 
     name = "cgroup2"
+
+    def fork(self) -> tuple[int, bool]:
+        directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return kernel.fork_into(directory), False
+        except OSError:
+            return super().fork()
+        finally:
+            os.close(directory)
 
     def is_empty(self) -> bool:
         return self._has("populated 0", missing=True)
