@@ -138,6 +138,28 @@ async def test_filters(client: httpx.AsyncClient) -> None:
     assert await ids(q="0% of_") == [2]
     assert await ids(q="%") == [2]
     assert await ids(worker="nobody") == []
+    assert await ids(q="status:running -agent:beta") == [1]
+    assert await ids(q='project:"web app"', label="team=a", agent=["alpha", "beta"]) == [2]
+    assert await ids(q="id:1,3", status="QUEUED") == [3]
+
+
+async def test_a_query_that_is_none_says_where(client: httpx.AsyncClient) -> None:
+    """The place is a field of the problem, for a console to point at."""
+    refused = problem(await client.get("/v1/runs", params={"q": "fine status:faild"}), 422, "invalid_field")
+    assert refused["position"] == 13
+
+
+async def test_pages_of_a_query(client: httpx.AsyncClient) -> None:
+    """Following the cursor meets every run that matches once."""
+    await client.post("/v1/runs", json={"runs": [{**COMMAND, "labels": {"n": str(n % 2)}} for n in range(9)]})
+    found, params = [], {"q": "label:n=0", "limit": "2"}
+    while True:
+        answer = (await client.get("/v1/runs", params=params)).json()
+        found += [run["id"] for run in answer["items"]]
+        if answer["next_cursor"] is None:
+            break
+        params["cursor"] = answer["next_cursor"]
+    assert found == [9, 7, 5, 3, 1]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def idle() -> Iterator[Product]:
     """A server without a worker, so that what is queued stays so."""
     with product() as made:
         made.start("server")
-        made.wait_ready()
+        made.ask("GET", "/v1/runs")
         yield made
 
 

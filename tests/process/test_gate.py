@@ -42,13 +42,17 @@ def test_a_shim_killed_before_proc_json_never_executes(runs: Runs, point: str) -
     assert directory.settle() is Settled.UNDECIDED
     os.kill(pid, signal.SIGKILL)
     assert settled(directory) is Settled.NEVER_WILL
-    runs.zygote.spawn(directory.path)
+    late = runs.zygote.spawn(directory.path)
     second = RunDirectory.create(runs.root, directory.spec())
     runs.directories.append(second)
     assert second.path.name == f"{directory.path.name}.2"
     assert RunDirectory.latest(runs.root, directory.path.name).path == second.path  # type: ignore[union-attr]
     assert directory.proc() is None
     assert executed(runs) == 0
+    if point == "locked":
+        # The late shim has come as far as the point where its spec lets it wait for ever.
+        os.kill(late, signal.SIGKILL)
+    until(lambda: not procfs.is_alive(late))
 
 
 def test_a_shim_killed_behind_proc_json_is_lost(runs: Runs) -> None:

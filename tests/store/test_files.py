@@ -18,6 +18,13 @@ def silent(_: str) -> None:
     """Nobody reads progress."""
 
 
+def spoil(path: Path, page: int) -> None:
+    """Write nonsense over a page."""
+    data = bytearray(path.read_bytes())
+    data[4096 * page : 4096 * (page + 1)] = b"\xff" * 4096
+    path.write_bytes(data)
+
+
 def rows(path: Path) -> list[str]:
     """The keys in a database."""
     connection = files.open_readonly(path, is_at_rest=True)
@@ -75,9 +82,7 @@ async def test_a_damaged_database_makes_no_backup(sqlite_path: Path) -> None:
     for number in range(50):
         await database.write(put, f"{number}" * 100)
     await database.stop()
-    data = bytearray(sqlite_path.read_bytes())
-    data[4096 * 2 : 4096 * 3] = b"\xff" * 4096
-    sqlite_path.write_bytes(data)
+    spoil(sqlite_path, page=2)
     target = sqlite_path.with_name("copy.db")
     with pytest.raises(ConfigurationError, match=r"damaged|cannot be copied"):
         files.backup(sqlite_path, target, silent)

@@ -12,6 +12,7 @@ from agentrunner.engine import events
 from agentrunner.store import files, soundness
 from agentrunner.store.sqlite import SqliteDatabase
 from engine.world import Clock, World, begin, open_services, settings_of
+from store.test_files import spoil
 
 
 @pytest.fixture
@@ -100,9 +101,7 @@ async def test_an_older_schema_is_no_fault(path: Path) -> None:
 
 async def test_a_damaged_page_is_found(path: Path) -> None:
     """And nothing is concluded from what is read through it."""
-    data = bytearray(path.read_bytes())
-    data[4096 * 3 : 4096 * 4] = b"\xff" * 4096
-    path.write_bytes(data)
+    spoil(path, page=3)
     checks = found(path)
     assert list(checks) == ["file"]
     assert checks["file"].status == "fail"

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
@@ -56,7 +55,7 @@ def check(settings: Settings, full: bool, tell: Tell) -> Iterator[Check]:
             yield from soundness.checks(connection, path, full, tell)
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except soundness.UNREADABLE as error:
         yield Check(name="file", status="fail", detail=f"{path}: {error}", advice=soundness.RESTORE)
 
 
@@ -124,11 +123,11 @@ def _instance(path: Path) -> str | None:
     """The instance of a database; None where it has none that can be read."""
     try:
         connection = files.open_readonly(path)
-    except (ConfigurationError, sqlite3.Error):
+    except (ConfigurationError, *soundness.UNREADABLE):
         return None
     try:
         row = connection.execute("SELECT value FROM meta WHERE key = 'instance_id'").fetchone()
-    except sqlite3.Error:
+    except soundness.UNREADABLE:
         return None
     finally:
         connection.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agentrunner.domain.errors import ConfigurationError
-from agentrunner.store import soundness
+from agentrunner.store import soundness, wal
 from agentrunner.store.sqlite_tx import BUSY_S
 
 SIBLINGS = ("-wal", "-shm", "-journal")
@@ -53,7 +53,7 @@ def copy(source: Path, target: Path, tell: Tell, *, is_at_rest: bool = False) ->
             _copy(reader, target, tell)
         finally:
             reader.close()
-    except sqlite3.Error as error:
+    except soundness.UNREADABLE as error:
         raise ConfigurationError(f"{source} cannot be copied to {target}: {error}.") from error
     descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -114,7 +114,8 @@ def replace(new: Path, path: Path, aside: Path) -> None:
 
 def _empty_log(path: Path) -> None:
     """Bring what is in the log into the file: closing the last connection removes it."""
-    if not path.exists():
+    # SQLite deletes the log of what it does not take for a database, and with it what could still be saved.
+    if not wal.is_read(path):
         return
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
@@ -122,7 +123,7 @@ def _empty_log(path: Path) -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             connection.close()
-    except sqlite3.Error:
+    except soundness.UNREADABLE:
         return
 
 

@@ -12,6 +12,8 @@ from agentrunner.domain.errors import ConfigurationError
 from agentrunner.store import migrate
 
 RESTORE = "Stop `agentrunner up`, then restore a backup: `agentrunner db restore FILE`."
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged database raises; Python fails at SQLite's own message where that quotes damaged text."""
 SAMPLE = 1000
 """How many timelines are read unless all are: half of them the newest, half anywhere."""
 _LARGE_WAL = 128 << 20
@@ -36,7 +38,17 @@ _STRAY = "SELECT DISTINCT run_id FROM events WHERE run_id NOT IN (SELECT id FROM
 
 def defects(connection: sqlite3.Connection) -> list[str]:
     """What SQLite's own check of every page and index finds; empty where all is well."""
-    return [row[0] for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    factory = connection.text_factory
+    # What it finds is shown as far as it is text: a damaged name would be an error of its own.
+    connection.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
+    try:
+        return [row[0] for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return [str(error)]
+    finally:
+        connection.text_factory = factory
 
 
 def checks(connection: sqlite3.Connection, path: Path, full: bool, say: Callable[[str], None]) -> Iterator[Check]:

@@ -165,7 +165,7 @@ class SqliteDatabase:
             self._configure(connection)
         except BaseException as error:
             connection.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, soundness.UNREADABLE):
                 raise self._refusal(error) from error
             raise
         return connection
@@ -202,13 +202,13 @@ class SqliteDatabase:
         if found := soundness.defects(connection):
             raise ConfigurationError(f"The database {self._path} is damaged ({found[0]}). {soundness.RESTORE}")
 
-    def _refusal(self, error: sqlite3.Error) -> ConfigurationError:
+    def _refusal(self, error: Exception) -> ConfigurationError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
             return ConfigurationError(f"{self._path} is not a database; move it away or choose another data directory.")
         if code == sqlite3.SQLITE_BUSY:
             return ConfigurationError(f"Another program holds the database {self._path}; end it first.")
-        if code == sqlite3.SQLITE_CORRUPT:
+        if code == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError):
             return ConfigurationError(f"The database {self._path} is damaged ({error}). {soundness.RESTORE}")
         return ConfigurationError(f"The database {self._path} cannot be used: {error}.")
 
