@@ -4,7 +4,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 PYTHON_BIN := .venv/bin/python
 
-.PHONY: help setup programs check format test chaos bench demo up budget pins clean ready programs-ready
+.PHONY: help setup programs check format test chaos powercut bench demo up budget pins clean ready programs-ready
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: check programs-ready ## check, then every test (ARGS="tests/store -x" runs
 
 chaos: ready programs-ready ## kill what can be killed and prove what must stay true (FULL=1 takes long)
 	@$(PYTHON_BIN) tests/chaos $(if $(FULL),--full)
+
+powercut: ready ## cut the power 3,000 times under the engine's own writes (ARGS="--durability normal" shows loss)
+	@$(PYTHON_BIN) tests/powercut $(ARGS)
 
 bench: ready ## measure the hot paths, each against its own limit
 	@$(PYTHON_BIN) tests/bench $(ARGS)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from agentrunner.app import db
+from agentrunner.app.wiring import open_services as open_services_of
 from agentrunner.config import Settings, load
 from agentrunner.domain.errors import ConfigurationError
-from agentrunner.engine import instance
 from agentrunner.process import holder
 from agentrunner.store.sqlite import SqliteDatabase
 from engine.world import Clock, World, begin, open_services
@@ -181,6 +181,16 @@ def test_postgresql_has_its_own_tools(tmp_path: Path) -> None:
         restored(settings, tmp_path / "b")
 
 
-def test_what_renewing_answers() -> None:
-    """The report has the numbers of the use case."""
-    assert instance.Renewed._fields == ("ended", "held")
+async def test_an_emptied_database_is_refused_where_runs_were(settings: Settings) -> None:
+    """It would become a new one without a word; where nothing ever ran, a killed first start left it."""
+    settings.data_path.mkdir()
+    path = settings.data_path / db.NAME
+    path.touch()
+    async with open_services_of(settings):
+        pass
+    path.unlink()
+    path.touch()
+    (settings.data_path / "runs" / "instance" / "uid").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="is empty, and runs were here"):
+        async with open_services_of(settings):
+            pass

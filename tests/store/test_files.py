@@ -66,6 +66,18 @@ async def test_nothing_is_overwritten(sqlite_database: SqliteDatabase, sqlite_pa
     assert list(sqlite_path.parent.glob(".*")) == []
 
 
+def test_a_disk_without_hard_links(tmp_path: Path) -> None:
+    """The name is taken first, so nothing is overwritten there either."""
+    new, target = tmp_path / "new", tmp_path / "target"
+    new.write_text("new")
+    files.rename_unless_there(new, target)
+    assert target.read_text() == "new"
+    new.write_text("newer")
+    with pytest.raises(FileExistsError):
+        files.rename_unless_there(new, target)
+    assert (target.read_text(), new.read_text()) == ("new", "newer")
+
+
 async def test_where_nothing_can_be_written(sqlite_database: SqliteDatabase, sqlite_path: Path) -> None:
     """A sentence, whatever the kernel says."""
     with pytest.raises(ConfigurationError, match="cannot be written: No such file"):

@@ -46,6 +46,14 @@ def database_path(settings: Settings) -> Path:
     return settings.data_path / NAME
 
 
+def refuse_emptied(settings: Settings) -> None:
+    """A database of no bytes would become a new one without a word; raises ConfigurationError where runs were here."""
+    path = settings.data_path / NAME
+    has_runs = any((settings.data_path / "runs").glob("*/*"))
+    if not settings.database_url and has_runs and path.is_file() and not path.stat().st_size:
+        raise ConfigurationError(f"The database {path} is empty, and runs were here. {soundness.RESTORE}")
+
+
 def check(settings: Settings, full: bool, tell: Tell) -> Iterator[Check]:
     """Every check of the database, a server using it or not; nothing is changed. Raises ConfigurationError."""
     path = database_path(settings)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agentrunner.app.backends import backends
+from agentrunner.app.db import NAME, refuse_emptied
 from agentrunner.app.tokens import LOCAL_TOKENS, local_token
 from agentrunner.config import Settings
 from agentrunner.domain.token import Scope
@@ -27,13 +28,14 @@ def database(settings: Settings) -> Database:
         from agentrunner.store.postgres import PostgresDatabase
 
         return PostgresDatabase(settings.database_url, settings.durability)
-    return SqliteDatabase(settings.data_path / "agentrunner.db", durability=settings.durability)
+    return SqliteDatabase(settings.data_path / NAME, durability=settings.durability)
 
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """The services of a server process, with the database open, its instance named and the local tokens made."""
     settings.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refuse_emptied(settings)
     db = database(settings)
     services = Services(
         db=db,

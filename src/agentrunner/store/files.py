@@ -26,8 +26,7 @@ def backup(source: Path, target: Path, tell: Tell) -> None:
         if target.exists() or target.is_symlink():
             raise _exists(target)
         copy(source, temporary, tell)
-        # A hard link refuses to replace what somebody made meanwhile; a rename would not.
-        os.link(temporary, target)
+        _put_in_place(temporary, target)
         sync_directory(target.parent)
     except FileExistsError as error:
         raise _exists(target) from error
@@ -35,6 +34,25 @@ def backup(source: Path, target: Path, tell: Tell) -> None:
         raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}.") from error
     finally:
         discard(temporary)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    """A hard link refuses to replace what somebody made meanwhile; a rename would not."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        rename_unless_there(temporary, target)
+
+
+def rename_unless_there(path: Path, target: Path) -> None:
+    """The same for disks without hard links, such as exFAT. Killed in the middle it leaves an empty file.
+
+    Raises FileExistsError, OSError.
+    """
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    path.rename(target)
 
 
 def _exists(target: Path) -> ConfigurationError:
