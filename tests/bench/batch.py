@@ -44,7 +44,7 @@ def straight(database: Path, runs: list[int], seconds: float) -> float:
 def measure(plan: Plan) -> list[Row]:
     """The row."""
     place = plan.place("batch")
-    seconds = 0.6 if plan.is_quick else 2.0
+    seconds = 0.4 if plan.is_quick else 2.0
     with serving(place) as server:
         runs = server.external_runs(CLIENTS)
         database = copy_database(place / "agentrunner.db", place / "limit" / "limit.db")

@@ -27,7 +27,7 @@ def copy_database(source: Path, target: Path) -> Path:
 def measure(plan: Plan) -> list[Row]:
     """The row; its note says the same per CPU second of the server, which other work on the machine moves less."""
     place = plan.place("ingest")
-    seconds = 0.6 if plan.is_quick else 2.0
+    seconds = 0.4 if plan.is_quick else 2.0
     with ExitStack() as stack:
         server = stack.enter_context(serving(place))
         runs = server.external_runs(CLIENTS)

@@ -60,7 +60,7 @@ def limit(argv: list[str]) -> list[float]:
 
 
 async def _measure(plan: Plan) -> list[Row]:
-    lines = plan.pick(300, 1000)
+    lines = plan.pick(200, 1000)
     argv = [plan.program("emit"), str(lines), "200", "1", str(PAUSE_US)]
     pairs: list[tuple[float, float]] = []
     far: list[float] = []

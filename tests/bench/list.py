@@ -84,7 +84,7 @@ def measure(plan: Plan) -> list[Row]:
     _filled(place, many)
     _filled(small, FEW)
     plan.tell(f"list: {many:,} runs filled in in {time.perf_counter() - began:.1f} s")
-    seconds = 0.6 if plan.is_quick else 2.0
+    seconds = 0.4 if plan.is_quick else 2.0
     with ExitStack() as stack:
         server = stack.enter_context(serving(place))
         few = stack.enter_context(serving(small))

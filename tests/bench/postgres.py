@@ -55,7 +55,7 @@ async def copy(url: str, seconds: float) -> float:
 
 def ingest(plan: Plan, url: str) -> Row:
     """Batches over HTTP."""
-    seconds = 0.6 if plan.is_quick else 2.0
+    seconds = 0.4 if plan.is_quick else 2.0
     with postgresql.fresh_database(url) as mine, serving(plan.place("postgres"), database_url=mine) as server:
         body = b"\n".join([EVENT] * EVENTS)
         messages = [

@@ -60,7 +60,7 @@ def measure(plan: Plan) -> list[Row]:
     """The row: medians of a few single starts are one half of a pair."""
     place = plan.place("start")
     argv = [plan.program("emit"), "1", "100", "1"]
-    each = plan.pick(4, 10)
+    each = plan.pick(3, 10)
     database = sqlite3.connect(place / "limit.db", isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")

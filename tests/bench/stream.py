@@ -184,7 +184,7 @@ def measure(plan: Plan) -> list[Row]:
     """The row, and beside it the wall clock's."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
-    batches = plan.pick(6, 20)
+    batches = plan.pick(4, 20)
     deliveries = BATCH * batches * READERS
     ours_cpu: list[float] = []
     limits_cpu: list[float] = []

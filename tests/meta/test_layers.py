@@ -14,9 +14,9 @@ from meta.sources import PACKAGE, ROOT, modules, name, parse
 
 # What a domain module may use: no clock, no randomness, no I/O.
 PURE = {
-    "abc", "base64", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools",
-    "hashlib", "heapq", "itertools", "json", "math", "msgspec", "operator", "re", "shlex", "statistics", "string",
-    "types", "typing", "unicodedata", "urllib",
+    "abc", "base64", "bisect", "collections", "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions",
+    "functools", "hashlib", "heapq", "itertools", "json", "math", "msgspec", "operator", "re", "shlex", "statistics",
+    "string", "types", "typing", "unicodedata", "urllib",
 }  # fmt: skip
 STAND_ALONE_ROOTS = ("zygote", "shim")
 

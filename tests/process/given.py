@@ -66,6 +66,9 @@ class Runs:
                 os.close(shim)
             if directory.proc() is not None and directory.exit() is None:
                 directory.kill_leftovers()
+            for name in MECHANISMS:
+                # A shim that was killed at the gate has left its group, which is empty.
+                tree.make(name, tree.probe(name).base, self.instance, directory.path.name).remove()
         self.zygote.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
