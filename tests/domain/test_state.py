@@ -108,7 +108,7 @@ def test_every_reason_says_what_to_do(reason: Reason) -> None:
 
 
 def test_reasons_are_the_closed_list() -> None:
-    """The list of the design, no more and no less, each with a rule."""
+    """The closed list, no more and no less, each with a rule."""
     assert {reason.value for reason in Reason} == set(
         "exit_nonzero signal spawn_error backend_missing backend_unsupported bad_config auth quota rate_limited "
         "provider_error network model_unavailable context_overflow unparseable_output wall_timeout idle_timeout "

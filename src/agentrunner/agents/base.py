@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from agentrunner.domain.control import Assignment
 from agentrunner.domain.event import NewEvent
 from agentrunner.domain.state import Reason, Status
@@ -31,8 +33,7 @@ class Command:
     prompt: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One raw line without its newline, redacted; `offset` is where it starts in the raw stream.
 
     `ts` in milliseconds. `cut` counts the bytes left out behind the first MiB of a longer line.

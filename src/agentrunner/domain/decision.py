@@ -9,7 +9,7 @@ from agentrunner.domain.instant import optional_rfc3339, rfc3339
 
 
 class NewInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Text for a run's agent (document 001's directive)."""
+    """Text for a run's agent (a directive on the Runs API surface)."""
 
     text: Annotated[str, Meta(min_length=1, max_length=1_000_000)]
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 
 class Status(StrEnum):
-    """Where a run is: document 001's six."""
+    """Where a run is; everything finer is hold, phase or reason."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"

@@ -11,6 +11,7 @@ import signal
 import socket
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ LAYOUT = 1
 READABLE = frozenset({LAYOUT})
 _RECORDED = "recorded"
 _KILL_S = 30.0
+
+_this_boot = cache(boot_id)
 
 
 class UnknownLayout(OSError):
@@ -215,7 +218,7 @@ class RunDirectory:
             return State.COPY
         if (self.path / "exit").exists():
             return State.EXITED
-        if proc.boot_id != boot_id():
+        if proc.boot_id != _this_boot():
             return State.OTHER_BOOT
         if self._is_locked():
             return State.ALIVE
@@ -232,7 +235,7 @@ class RunDirectory:
     def open_shim(self) -> int | None:
         """A pidfd of the shim, proven by its start time; None where it is gone."""
         proc = self.proc()
-        if proc is None or proc.boot_id != boot_id():
+        if proc is None or proc.boot_id != _this_boot():
             return None
         try:
             descriptor = os.pidfd_open(proc.shim_pid)
@@ -254,7 +257,7 @@ class RunDirectory:
         return found
 
     def _kill_agent(self, proc: Proc) -> None:
-        if proc.pid <= 0 or proc.boot_id != boot_id():
+        if proc.pid <= 0 or proc.boot_id != _this_boot():
             return
         try:
             descriptor = os.pidfd_open(proc.pid)

@@ -31,8 +31,7 @@ class Chunk:
     ts: int
 
 
-@dataclass(frozen=True, slots=True)
-class RawLine:
+class RawLine(msgspec.Struct, frozen=True, gc=False):
     """A line without its newline; `offset` is where it starts. `cut` counts the bytes left out of a too long one."""
 
     data: bytes
