@@ -41,6 +41,16 @@ def test_the_deadline_is_explained() -> None:
     assert "deadline" in msgspec.json.decode(event.payload)["message"]
 
 
+@pytest.mark.parametrize("name", ["unkillable", "input_undelivered"])
+def test_what_went_wrong_is_said(name: str) -> None:
+    """With its kind, a sentence, and the fact's own fields."""
+    event = event_of(fact(name, id=7))
+    assert event is not None
+    payload = msgspec.json.decode(event.payload)
+    assert (event.type, payload["kind"], payload["id"]) == ("error", name, 7)
+    assert payload["message"].endswith(".")
+
+
 @pytest.mark.parametrize("name", ["signal", "exited", "input", "unreadable", "of the future"])
 def test_other_facts_are_no_events(name: str) -> None:
     """The exit record repeats them, or they are for the worker alone; an unknown one harms nobody."""

@@ -39,6 +39,18 @@ def _dropped(fact: Fact) -> NewEvent:
     return new_event(EventType.OUTPUT_DROPPED, fact.fields, level="warning", ts=fact.ts)
 
 
+def _unkillable(fact: Fact) -> NewEvent:
+    message = "Processes of the run do not end although they were killed; the run ends when they do."
+    payload = {"kind": "unkillable", "message": message, **fact.fields}
+    return new_event(EventType.ERROR, payload, level="error", ts=fact.ts)
+
+
+def _undelivered(fact: Fact) -> NewEvent:
+    message = f"Input {fact.fields.get('id')} did not wholly reach the agent: it reads no input any more."
+    payload = {"kind": "input_undelivered", "message": message, **fact.fields}
+    return new_event(EventType.ERROR, payload, level="warning", ts=fact.ts)
+
+
 _EVENTS: dict[str, Callable[[Fact], NewEvent]] = {
     "started": _plain(EventType.RUN_STARTED),
     "paused": _wish(EventType.RUN_PAUSED),
@@ -48,5 +60,7 @@ _EVENTS: dict[str, Callable[[Fact], NewEvent]] = {
     "frozen": _cap("frozen"),
     "thawed": _cap("thawed"),
     "output_dropped": _dropped,
+    "unkillable": _unkillable,
+    "input_undelivered": _undelivered,
     "deadline": _deadline,
 }
