@@ -19,6 +19,7 @@ from agentrunner.domain.run import Run
 from agentrunner.domain.run import view as run_view
 from agentrunner.engine import events
 from agentrunner.engine.services import Services
+from agentrunner.engine.wakeups import Subscription
 
 log = structlog.get_logger("agentrunner.api")
 
@@ -45,31 +46,17 @@ def frame_of(event: Event) -> bytes:
     return frame(event.type, _encoder.encode(view(event)), event.seq)
 
 
-class Subscriber:
+class Subscriber(Subscription):
     """Somebody who waits for frames."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        super().__init__()
         self.gone = False
-
-    def wake(self) -> None:
-        """There may be something new."""
-        self._event.set()
 
     def leave(self) -> None:
         """The client is gone."""
         self.gone = True
-        self._event.set()
-
-    async def wait(self, timeout_s: float) -> bool:
-        """True once woken, False after `timeout_s`."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._event.wait()
-        except TimeoutError:
-            return False
-        self._event.clear()
-        return True
+        self.wake()
 
 
 class Feed:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+from collections.abc import Coroutine
+from typing import Any
 
 PARENT_FD = "AGENTRUNNER_PARENT_FD"
 REFUSED = 78
@@ -27,6 +29,15 @@ async def until_told(parent_fd: int | None) -> str:
     finally:
         if parent_fd is not None:
             loop.remove_reader(parent_fd)
+
+
+async def until_told_or_failed(parent_fd: int | None, failing: Coroutine[Any, Any, None]) -> None:
+    """Wait for the same, or for `failing` to end; raises what ended it."""
+    told = asyncio.ensure_future(until_told(parent_fd))
+    failed = asyncio.ensure_future(failing)
+    await asyncio.wait({told, failed}, return_when=asyncio.FIRST_COMPLETED)
+    if failed.done():
+        failed.result()
 
 
 def inherited_fd() -> int | None:

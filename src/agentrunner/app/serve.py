@@ -1,6 +1,5 @@
 """The server process: the database, the HTTP surfaces, and what time demands."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from agentrunner.api.server import Server
 from agentrunner.app.address import SOCKET_NAME, forget_address, write_address
 from agentrunner.app.logs import configure
 from agentrunner.app.open_files import allow_many
-from agentrunner.app.parent import inherited_fd, until_told
+from agentrunner.app.parent import inherited_fd, until_told_or_failed
 from agentrunner.app.wiring import open_services
 from agentrunner.config import Settings
 from agentrunner.domain.errors import ConfigurationError
@@ -54,11 +53,7 @@ async def _serve(settings: Settings, tcp: bool) -> None:
         if tcp:
             write_address(settings.data_path, settings.host, server.port)
         try:
-            told = asyncio.ensure_future(until_told(parent_fd))
-            failed = asyncio.ensure_future(server.wait_failed())
-            await asyncio.wait({told, failed}, return_when=asyncio.FIRST_COMPLETED)
-            if failed.done():
-                failed.result()
+            await until_told_or_failed(parent_fd, server.wait_failed())
         finally:
             forget_address(settings.data_path)
             await server.stop()

@@ -9,7 +9,7 @@ from agentrunner.app.address import SOCKET_NAME
 from agentrunner.app.backends import backends
 from agentrunner.app.logs import configure
 from agentrunner.app.open_files import allow_many
-from agentrunner.app.parent import inherited_fd, until_told
+from agentrunner.app.parent import inherited_fd, until_told_or_failed
 from agentrunner.app.tokens import WORKER_TOKEN_FILE
 from agentrunner.config import Settings
 from agentrunner.domain.errors import ConfigurationError
@@ -41,11 +41,7 @@ async def _work(settings: Settings, me: identity.Identity) -> None:
     worker = Worker(control, me, backends(), options(settings))
     await worker.start()
     try:
-        told = asyncio.ensure_future(until_told(parent_fd))
-        failed = asyncio.ensure_future(worker.wait_failed())
-        await asyncio.wait({told, failed}, return_when=asyncio.FIRST_COMPLETED)
-        if failed.done():
-            failed.result()
+        await until_told_or_failed(parent_fd, worker.wait_failed())
     finally:
         await worker.stop()
         await control.close()
