@@ -12,13 +12,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentrunner.process import procfs, tree
+import pytest
+
+from agentrunner.process import groups, procfs, tree
 from agentrunner.process.adopt import ExitRecord, RunDirectory, ShimLink, Spec
 from agentrunner.process.journal import Fact, read_facts
 from agentrunner.process.launch import ZygoteLink
 from waiting import until
 
-MECHANISMS = [name for name in tree.MECHANISMS if name == "walk" or name not in tree.probe().refused]
+
+def _refusal(mechanism: str) -> str:
+    """Why this host has no such mechanism, in the probe's own words; empty where it has."""
+    try:
+        tree.probe(mechanism)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+REFUSED = {name: why for name in tree.MECHANISMS if (why := _refusal(name))}
+MECHANISMS = [name for name in tree.MECHANISMS if name not in REFUSED]
+every_mechanism = pytest.mark.parametrize(
+    "mechanism",
+    [
+        pytest.param(name, marks=pytest.mark.skipif(name in REFUSED, reason=REFUSED.get(name, "")))
+        for name in tree.MECHANISMS
+    ],
+)
+"""Each there is to choose; one that this host lacks is listed as skipped, with the reason. `walk` is never lacking."""
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 
 
@@ -66,9 +87,8 @@ class Runs:
                 os.close(shim)
             if directory.proc() is not None and directory.exit() is None:
                 directory.kill_leftovers()
-            for name in MECHANISMS:
-                # A shim that was killed at the gate has left its group, which is empty.
-                tree.make(name, tree.probe(name).base, self.instance, directory.path.name).remove()
+        # A shim that was killed at the gate has left its groups, which are empty.
+        until(lambda: groups.clear(self.root, self.instance) == [])
         self.zygote.close()
         shutil.rmtree(self.root, ignore_errors=True)
 

@@ -1,10 +1,12 @@
 """Limits of time, alone and with a real agent: frozen time does not count."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agentrunner.process import resources
 from agentrunner.process.limits import Clock, Deadline, Limits, enforceable
 from process.given import Runs, fact, tell
 from waiting import until
@@ -46,9 +48,11 @@ def test_a_deadline_moves_later_only() -> None:
 
 
 def test_enforceable_names_every_limit() -> None:
-    """None where it is enforced, else why not."""
+    """None where it is enforced, else why not: time and output always are, the others as the kernel lets."""
     found = enforceable()
-    assert [name for name, why in found.items() if why is None] == ["wall_s", "idle_s", "start_s", "output_mb"]
+    kept = set(resources.probe().bases)
+    assert list(found) == ["wall_s", "idle_s", "start_s", "output_mb", *resources.LIMITS]
+    assert {name for name, why in found.items() if why is None} == {"wall_s", "idle_s", "start_s", "output_mb"} | kept
     assert all(why is None or len(why) > 20 for why in found.values())
 
 
@@ -67,7 +71,9 @@ def test_a_limit_ends_the_run(runs: Runs, stdio: str, limit: str, script: str, f
     directory, record = runs.run(["sh", "-c", script], stdio=stdio, **fields)
     assert record.limit == limit
     assert not record.stopped
-    assert fact(directory, "limit").fields == {"limit": limit}  # type: ignore[union-attr]
+    said = fact(directory, "limit").fields  # type: ignore[union-attr]
+    assert (said["limit"], said["value"]) == (limit, fields[limit])
+    assert fields[limit] <= said["used"] < fields[limit] + 3
 
 
 def test_a_pause_does_not_count(runs: Runs) -> None:
@@ -103,3 +109,11 @@ def test_a_deadline_kills_and_says_so(runs: Runs) -> None:
     record = until(directory.exit)
     assert (record.limit, record.signal, record.step) == ("deadline", 9, "kill")
     assert fact(directory, "deadline") is not None
+
+
+def test_behind_its_deadline_nothing_is_executed(runs: Runs, tmp_path: Path) -> None:
+    """A worker that stood still may ask for a start when its run is another host's already."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    _, record = runs.run(["touch", str(tmp_path / "executed")], deadline=now - 1)
+    assert (record.limit, record.exit_code, record.signal, record.spawn_error) == ("deadline", None, None, None)
+    assert not (tmp_path / "executed").exists()

@@ -8,56 +8,140 @@ import pytest
 
 from agentrunner.process import procfs, tree
 from agentrunner.process.adopt import State
-from process.given import MECHANISMS, PYTHON, Runs, fact, facts, lines, members, tell
+from process.given import MECHANISMS, PYTHON, REFUSED, Runs, every_mechanism, fact, facts, lines, members, tell
 from waiting import until
 
-# Each prints the pids of what it leaves beside itself, then stays.
-HIDING = {
-    "child": "sleep 60 & echo $!; wait",
-    "own session": "setsid sleep 60 & echo $!; wait",
-    "ignores TERM": "trap '' TERM INT; sleep 60 & echo $!; while :; do sleep 60; done",
-    "group of its own": "set -m; sleep 60 & echo $!; wait",
-}
-DAEMON = """
-import os, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        print(os.getpid(), flush=True)
-        os.environ.clear()
-        os.execve("/bin/sleep", ["sleep", "60"], {})
-    os._exit(0)
-os.wait()
-time.sleep(60)
+END_STOP, END_PAUSED, END_ALONE = "stop", "stop while paused", "ends by itself"
+PREPARED = """
+import ctypes, os, signal, sys, time
+def say(): os.write(1, b"%d\\n" % os.getpid())
+def stay():
+    while True: time.sleep(60)
+def forked(what):
+    pid = os.fork()
+    if pid == 0:
+        try: what()
+        finally: os._exit(0)
+    return pid
+def ready(): os.write(1, b"ready\\n")
 """
-every_mechanism = pytest.mark.parametrize("mechanism", MECHANISMS)
+
+
+def program(text: str) -> list[str]:
+    """A Python program that prints the pids of what it makes, then `ready`."""
+    return [*PYTHON, PREPARED + text]
+
+
+DOUBLE_FORK = program("""
+def grandchild(): say(); stay()
+os.waitpid(forked(lambda: forked(grandchild)), 0)
+time.sleep(0.1); ready(); stay()
+""")
+OWN_SESSION = program("""
+def child(): os.setsid(); say(); stay()
+forked(child); time.sleep(0.1); ready(); stay()
+""")
+DAEMON = program("""
+def daemon():
+    os.chdir("/"); os.umask(0); say()
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in (0, 1, 2): os.dup2(null, number)
+    stay()
+def session(): os.setsid(); forked(daemon)
+os.waitpid(forked(session), 0)
+time.sleep(0.1); ready(); stay()
+""")
+NO_TRACE = program("""
+def hidden():
+    say(); os.setsid(); os.closerange(0, 4096)
+    os.execve("/bin/sleep", ["[kworker/0:1]", "60"], {})
+os.waitpid(forked(lambda: forked(hidden)), 0)
+time.sleep(0.2); ready(); stay()
+""")
+RENAMED = program("""
+def child():
+    say(); ctypes.CDLL(None).prctl(15, b"systemd (x) R 1", 0, 0, 0); os.setpgid(0, 0); stay()
+forked(child); time.sleep(0.1); ready(); stay()
+""")
+STORM = program("""
+def hop():
+    os.setsid()
+    while True:
+        if os.fork(): os._exit(0)
+for _ in range(4): forked(hop)
+time.sleep(0.1); ready(); stay()
+""")
+IGNORES = program("""
+for number in range(1, 65):
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+forked(lambda: (say(), stay())); time.sleep(0.1); say(); ready(); stay()
+""")
+LEFTOVER = program("""
+def daemon(): say(); os.setsid(); os.closerange(0, 3); stay()
+for _ in range(3): os.waitpid(forked(lambda: forked(daemon)), 0)
+time.sleep(0.2); ready()
+""")
+OWN_REAPER = program("""
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+def grandchild(): os.setsid(); say(); stay()
+os.waitpid(forked(lambda: forked(grandchild)), 0)
+time.sleep(0.1); ready(); stay()
+""")
+STOPPED = program("""
+def child(): say(); os.setsid(); os.kill(os.getpid(), signal.SIGSTOP); stay()
+forked(child); time.sleep(0.1); ready(); stay()
+""")
+
+# How an agent hides or resists, the program, how it comes to its end, what that end has to say.
+TABLE: list[tuple[str, list[str], str, dict[str, object]]] = [
+    ("child", ["sh", "-c", "sleep 60 & echo $!; echo ready; wait"], END_STOP, {}),
+    ("group of its own", ["sh", "-c", "set -m; sleep 60 & echo $!; echo ready; wait"], END_STOP, {}),
+    ("double fork", DOUBLE_FORK, END_STOP, {}),
+    ("setsid", OWN_SESSION, END_STOP, {}),
+    ("daemonise", DAEMON, END_STOP, {}),
+    ("no descriptors, no environment, another name", NO_TRACE, END_STOP, {}),
+    ("renamed", RENAMED, END_STOP, {}),
+    ("a subreaper of its own", OWN_REAPER, END_STOP, {}),
+    ("stopped child", STOPPED, END_STOP, {}),
+    ("fork storm", STORM, END_STOP, {}),
+    ("every signal ignored", IGNORES, END_STOP, {"step": "kill", "signal": 9}),
+    ("stop while paused", DAEMON, END_PAUSED, {}),
+    ("stop while paused, every signal ignored", IGNORES, END_PAUSED, {"step": "kill", "signal": 9}),
+    ("leftover after exit", LEFTOVER, END_ALONE, {"exit_code": 0, "leftover": 3, "stopped": False}),
+]
 
 
 @every_mechanism
-@pytest.mark.parametrize("script", HIDING.values(), ids=HIDING.keys())
-def test_a_stop_ends_the_whole_tree(runs: Runs, mechanism: str, script: str) -> None:
-    """Nothing is left when the exit record is there, however its processes are arranged."""
-    directory = runs.start(["sh", "-c", script], tree=mechanism)
-    until(lambda: lines(directory))
-    left = [int(line) for line in lines(directory)]
-    tell(directory, "stop", rev=1)
-    record = until(directory.exit)
-    assert record.stopped
-    assert record.tree == mechanism
-    assert [pid for pid in left if procfs.is_alive(pid)] == []
+@pytest.mark.parametrize(("argv", "end", "said"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_nothing_is_left_of_a_tree(
+    runs: Runs, mechanism: str, argv: list[str], end: str, said: dict[str, object]
+) -> None:
+    """When the exit record is there, every process is gone, however it hid, and so is what the mechanism made."""
+    directory = runs.create(argv, tree=mechanism, grace_s=0.3)
+    runs.zygote.spawn(directory.path)
+    until(lambda: "ready" in lines(directory))
+    if end == END_PAUSED:
+        tell(directory, "pause", rev=1)
+        until(lambda: fact(directory, "paused"))
+        assert tell(directory, "status")["frozen"]
+    if end != END_ALONE:
+        tell(directory, "stop", rev=2)
+    record = until(directory.exit, timeout=20)
+    assert [pid for line in lines(directory) if line.isdigit() and procfs.is_alive(pid := int(line))] == []
     assert members(directory) == []
+    expected: dict[str, object] = {"tree": mechanism, "stopped": True, "limit": None, **said}
+    assert {name: getattr(record, name) for name in expected} == expected
+    proc = directory.proc()
+    assert proc is not None
+    group = tree.make(proc.tree, proc.tree_base, proc.instance, directory.path.name).path
+    assert not group or until(lambda: not os.path.exists(group))
 
 
-@every_mechanism
-def test_a_daemon_without_the_mark_is_ended(runs: Runs, mechanism: str) -> None:
-    """Forked twice, in its own session, its environment cleared: still a descendant of the subreaper."""
-    directory = runs.start([*PYTHON, DAEMON], tree=mechanism)
-    until(lambda: lines(directory))
-    daemon = int(lines(directory)[0])
-    until(lambda: procfs.read(f"/proc/{daemon}/cmdline").startswith(b"sleep"))
-    tell(directory, "stop", rev=1, grace_s=0)
-    until(directory.exit)
-    assert not procfs.is_alive(daemon)
+def test_walking_is_always_possible() -> None:
+    """It needs no privilege and nothing of the host."""
+    assert "walk" in MECHANISMS
+    assert all(REFUSED.values())
 
 
 @every_mechanism
@@ -118,17 +202,6 @@ def test_a_killed_shim_leaves_a_tree_that_can_be_ended(runs: Runs, mechanism: st
     assert procfs.is_alive(left)
     assert directory.kill_leftovers() >= 1
     assert not procfs.is_alive(left)
-
-
-@every_mechanism
-def test_a_tree_that_forks_all_the_time_is_killed(runs: Runs, mechanism: str) -> None:
-    """Each process lives for a moment only and is followed by another."""
-    hopper = "import os\nwhile True:\n    if os.fork(): os._exit(0)\n    os.setsid()"
-    directory = runs.start(["sh", "-c", f"{PYTHON[0]} -I -S -c '{hopper}' & echo x; sleep 60"], tree=mechanism)
-    until(lambda: lines(directory))
-    tell(directory, "stop", rev=1, grace_s=0)
-    until(directory.exit, timeout=20)
-    assert members(directory) == []
 
 
 def test_the_mark_cannot_be_set_by_the_run(runs: Runs) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from agentrunner.process.tree import Tree
 
-LAYOUT = 1
+LAYOUT = 2
 _CAUGHT = (signals.SIGHUP, signals.SIGINT, signals.SIGTERM, signals.SIGPIPE, signals.SIGCHLD, signals.SIGIO)
 _IGNORED_BY_PYTHON = (signals.SIGXFSZ,)
 _LAST_DESCRIPTOR = 2**31 - 1
@@ -74,6 +74,7 @@ class Gate:
             "lock_inode": lock.st_ino,
             "tree": tree.name,
             "tree_base": tree.base,
+            "groups": [] if tree.resources is None else tree.resources.groups,
         }
         facts.write_whole(self._directory, "proc.json", content)
 
@@ -126,6 +127,8 @@ def _become_agent(child: _Child, go_read: int, error_write: int) -> None:
         _leave_the_shim(child, go_read, error_write)
         if child.joins:
             child.tree.join()
+        if child.tree.resources is not None:
+            child.tree.resources.join(child.tree.path)
         if not os.read(go_read, 1):
             os._exit(0)
         where = child.cwd

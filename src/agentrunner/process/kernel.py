@@ -82,6 +82,14 @@ def become_subreaper(on: bool = True) -> None:
     _prctl(_CHILD_SUBREAPER, int(on), 0, 0, 0)
 
 
+def spent_by_children() -> tuple[int, int]:
+    """Of all processes that this one has collected, and those collected by them: CPU time in microseconds together, and
+    the resident bytes of the largest; getrusage(2).
+    """
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round((used.ru_utime + used.ru_stime) * 1e6), used.ru_maxrss * 1024
+
+
 def hide_memory() -> None:
     """Let no process of the same user read this one's memory and environment; forked ones inherit it, executed not."""
     _prctl(_DUMPABLE, 0, 0, 0, 0)

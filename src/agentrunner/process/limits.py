@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from agentrunner.process import resources
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -62,6 +64,11 @@ class Limits:
         self._idle_held = hold
         self._idle_from = self.clock.now()
 
+    def spent(self, name: str) -> dict[str, object]:
+        """What a limit allows and what was used of it, in seconds."""
+        since = self._idle_from if name == "idle_s" else self._began or 0.0
+        return {"value": self._allowed[name], "used": round(self.clock.now() - since, 3)}
+
     def next(self) -> tuple[str, float] | None:
         """The limit that is hit first, and in how many seconds; None where none will be, or time stands still."""
         if self._began is None or not self._allowed or self.clock.is_stopped:
@@ -103,6 +110,6 @@ class Deadline:
 
 def enforceable() -> dict[str, str | None]:
     """Each limit of a run: None where this host enforces it, else why not."""
-    why = "limits of memory, CPU and processes need delegated cgroup controllers, which this worker does not use"
     own = dict.fromkeys(("wall_s", "idle_s", "start_s", "output_mb"))
-    return {**own, "memory_mb": why, "cpu": why, "pids": why}
+    found = resources.probe()
+    return {**own, **{name: found.refused.get(name) for name in resources.LIMITS}}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-_STAT_PARENT, _STAT_START = 1, 19
-"""Places behind the name, which ends at the last `)`: fields 4 and 22."""
+_STAT_PARENT, _STAT_TIMES, _STAT_START = 1, slice(11, 15), 19
+"""Places behind the name, which ends at the last `)`: fields 4, 14 to 17 and 22."""
 
 
 def read(path: str) -> bytes:
@@ -53,6 +53,11 @@ def start_time(pid: int) -> int:
     """When a process started, in clock ticks since boot; -1 where there is none."""
     stat = _stat(pid)
     return int(stat[_STAT_START]) if stat else -1
+
+
+def times(pid: int) -> list[int]:
+    """CPU time in clock ticks: its own in user and system mode, then the same of children it has collected."""
+    return [int(field) for field in _stat(pid)[_STAT_TIMES]]
 
 
 def living() -> dict[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from agentrunner.process import kernel, procfs
+from agentrunner.process import cgroups, kernel, procfs, resources
 from agentrunner.process.kernel import signals
 from agentrunner.process.procfs import start_time
 
@@ -18,14 +18,14 @@ __all__ = ["MARK", "MECHANISMS", "Probe", "Tree", "make", "note_subreaper", "pro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
 MARK = "AGENTRUNNER_ATTEMPT"
 MECHANISMS = ("cgroup2", "cgroup1", "walk")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.05
 _FREEZE_S = 5.0
 _PIDFDS = 256
-_MKDIR_TRIES = 100
 
 
 class Probe:
@@ -59,6 +59,27 @@ def make(name: str, base: str, instance: str, uid: str) -> Tree:
     return kind(base, instance, uid)
 
 
+def set_up(spec: Mapping[str, Any], uid: str, probes: Mapping[str, Probe | None]) -> Tree:
+    """Create the tree that a spec asks for, with its limits: by the zygote's probe, where that is wrong by a new one.
+
+    Raises OSError, with nothing left.
+    """
+    forced = spec.get("tree")
+    limits = {name: spec[name] for name in resources.LIMITS if spec.get(name) is not None}
+    failure = OSError()
+    for known in (probes.get(forced or ""), None):
+        found = known or probe(forced)
+        made = make(found.name, found.base, spec["instance"], uid)
+        try:
+            made.create()
+            made.limit(limits, anew=known is None)
+            return made
+        except OSError as error:
+            made.remove()
+            failure = error
+    raise failure
+
+
 class Tree:
     """All processes of one attempt. `pids` may be out of date at once; `is_empty` is proof."""
 
@@ -66,11 +87,19 @@ class Tree:
 
     def __init__(self, base: str, instance: str, uid: str) -> None:
         self.base = base
+        self.instance, self.uid = instance, uid
+        self.resources: resources.Resources | None = None
         self.mark = f"{instance}/{uid}"
-        self.path = f"{base}/agentrunner-{instance}/{uid}" if base else ""
+        self.path = f"{cgroups.instance_group(base, instance)}/{uid}" if base else ""
 
     def create(self) -> None:
         """Make what the mechanism needs before the first process. Raises OSError."""
+
+    def limit(self, limits: Mapping[str, float], anew: bool = False) -> None:
+        """Limit what all processes together may use (resources); before the first of them. Raises OSError."""
+        if limits:
+            self.resources = resources.Resources(resources.known(anew), self.instance, self.uid, limits)
+            self.resources.create()
 
     def fork(self) -> tuple[int, bool]:
         """Fork: the pid, 0 in the child, and whether the child still has to join."""
@@ -103,6 +132,19 @@ class Tree:
         """Signal every process; answers how many got it."""
         return _signal_listed(self.pids, number)
 
+    def used(self) -> dict[str, int]:
+        """CPU time of all that ever were in it, in microseconds, and the most memory, in bytes; for its subreaper.
+
+        Memory is that of all together where the kernel counts it, else of the largest process alone.
+        """
+        cpu_us, largest = kernel.spent_by_children()
+        together = None if self.resources is None else self.resources.memory_peak()
+        return {"cpu_us": self.cpu_us() or cpu_us, "memory_peak_bytes": together or largest}
+
+    def cpu_us(self) -> int | None:
+        """The same time as the kernel counts it for the tree; None where it does not."""
+        return None
+
     def kill(self, timeout_s: float) -> int:
         """Kill until the tree is empty; answers how many were found at first. Raises TimeoutError."""
         first = len(self.pids())
@@ -122,42 +164,21 @@ class Tree:
 
     def remove(self) -> None:
         """Remove what `create` made; harmless where it is gone or in use."""
-        if not self.path:
-            return
-        for path in (*reversed(_groups(self.path)), os.path.dirname(self.path)):
-            try:
-                os.rmdir(path)
-            except OSError:
-                continue
+        if self.resources is not None:
+            self.resources.remove()
+        if self.path:
+            cgroups.remove(self.path)
 
 
 class _Cgroup(Tree):
     def create(self) -> None:
-        parent = self.path.rpartition("/")[0]
-        for _ in range(_MKDIR_TRIES):
-            for path in (parent, self.path):
-                try:
-                    os.mkdir(path)
-                except FileExistsError:
-                    continue
-                except FileNotFoundError:
-                    # The instance's last run has just ended and removed the parent.
-                    break
-            else:
-                return
-        raise OSError(f"{self.path} cannot be made")
+        cgroups.make(self.path)
 
     def join(self) -> None:
         procfs.write(f"{self.path}/cgroup.procs", "0")
 
     def pids(self) -> list[int]:
-        found: list[int] = []
-        for group in _groups(self.path):
-            try:
-                found += [int(line) for line in procfs.read(f"{group}/cgroup.procs").split()]
-            except OSError:
-                continue
-        return [pid for pid in found if procfs.is_alive(pid)]
+        return [pid for pid in cgroups.members(self.path) if procfs.is_alive(pid)]
 
 
 class Cgroup2(_Cgroup):
@@ -186,6 +207,9 @@ class Cgroup2(_Cgroup):
 
     def is_frozen(self) -> bool:
         return self._has("frozen 1", missing=False)
+
+    def cpu_us(self) -> int | None:
+        return cgroups.number(f"{self.path}/cpu.stat", "usage_usec")
 
     def _has(self, words: str, missing: bool) -> bool:
         try:
@@ -322,61 +346,8 @@ def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def _groups(path: str) -> list[str]:
-    """A group and those below it, which an agent may have made; outer ones first."""
-    found = [path]
-    for group in found:
-        try:
-            # A directory without others has two links, and nearly all have none: no need to look at every file.
-            if os.stat(group).st_nlink > 2:
-                found += [f"{group}/{name}" for name in os.listdir(group) if os.path.isdir(f"{group}/{name}")]
-        except OSError:
-            continue
-    return found
-
-
-def _mounts(kind: str, option: str = "") -> list[str]:
-    """Where file systems of a kind are mounted; mountinfo of proc(5)."""
-    found = []
-    for line in procfs.read("/proc/self/mountinfo").decode().splitlines():
-        left, _, right = line.partition(" - ")
-        fields = right.split()
-        if fields[0] == kind and (not option or option in fields[2].split(",")):
-            found.append(left.split()[4])
-    return found
-
-
-def _own_group(controller: str) -> str:
-    for line in procfs.read("/proc/self/cgroup").decode().splitlines():
-        _, names, path = line.split(":", 2)
-        if controller in names.split(","):
-            return path.rstrip("/")
-    return ""
-
-
-def _base2() -> str:
-    return _tried(_mounts("cgroup2"), _own_group(""), "cgroup.kill")
-
-
-def _base1() -> str:
-    return _tried(_mounts("cgroup", "freezer"), _own_group("freezer"), "freezer.state")
-
-
-def _tried(mounts: list[str], own: str, needed: str) -> str:
-    """The group of this process under a mount where a group can be made; made once to see that it works."""
-    if not mounts:
-        raise OSError("not mounted")
-    base = mounts[0] + own
-    trial = f"{base}/agentrunner-probe-{os.getpid()}-{time.monotonic_ns()}"
-    os.mkdir(trial)
-    try:
-        if not os.path.exists(f"{trial}/{needed}"):
-            raise OSError(f"the kernel offers no {needed}")
-        if os.access(f"{trial}/cgroup.procs", os.W_OK):
-            return base
-        raise OSError("cgroup.procs is not writable")
-    finally:
-        os.rmdir(trial)
-
-
-_BASES: dict[str, Callable[[], str]] = {"cgroup2": _base2, "cgroup1": _base1, "walk": lambda: ""}
+_BASES: dict[str, Callable[[], str]] = {
+    "cgroup2": cgroups.base2,
+    "cgroup1": lambda: cgroups.base1("freezer", "freezer.state"),
+    "walk": lambda: "",
+}
