@@ -54,7 +54,7 @@ def test_a_flood_through_a_pipe_stays_below_the_cap(runs: Runs) -> None:
     """The agent has to wait; every line arrives, in order."""
     directory = runs.create([*PYTHON, COUNT.format(n=200_000)], spool_cap_bytes=8 * _MB)
     runs.zygote.spawn(directory.path)
-    until(lambda: fact(directory, "held"))
+    until(lambda: fact(directory, "limit"))
     count, peak = consume(directory, indexed=True)
     assert count == 200_000
     assert peak <= 8 * _MB
@@ -67,11 +67,11 @@ def test_a_flood_into_a_file_is_frozen_before_the_cap(runs: Runs) -> None:
     """The same for an agent that writes the file by itself: it is frozen while there is no room."""
     directory = runs.create([*PYTHON, COUNT.format(n=200_000)], spool_cap_bytes=16 * _MB, stdio="file")
     runs.zygote.spawn(directory.path)
-    until(lambda: fact(directory, "frozen"))
+    until(lambda: fact(directory, "limit"))
     count, peak = consume(directory, indexed=False)
     assert count == 200_000
     assert peak <= 16 * _MB
-    assert [found.name for found in facts(directory) if found.name in ("frozen", "thawed")][:2] == ["frozen", "thawed"]
+    assert [found.fields["state"] for found in facts(directory) if found.name == "limit"] == ["frozen", "thawed"]
 
 
 @pytest.mark.parametrize("cap_mb", [1, 4, 16])

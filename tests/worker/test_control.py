@@ -20,6 +20,7 @@ from agentrunner.domain.errors import (
     WorkerNotFound,
 )
 from agentrunner.worker.control import Control
+from waiting import eventually
 
 HEARTBEAT = HeartbeatRequest(worker_id="w", epoch=1)
 RECORD = RecordRequest(worker_id="w", epoch=1, run_id=7, attempt=1, uid="u")
@@ -138,3 +139,38 @@ async def test_no_server_is_said_once(tmp_path: Path) -> None:
     await control.close()
     assert [entry["event"] for entry in logs] == ["the server does not answer; trying on, agents go on"]
     assert "secret" not in str(logs)
+
+
+async def test_records_are_bounded_and_hold_up_nothing_else(tmp_path: Path) -> None:
+    """A hundred at once take sixteen connections; a sign of life passes them although no record is answered yet."""
+    waiting, most = 0, 0
+    go_on = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting, most
+        head = await reader.readuntil(b"\r\n\r\n")
+        answer: object = {"lease_s": 20.0}
+        if b"/record" in head:
+            answer, waiting = STORED, waiting + 1
+            most = max(most, waiting)
+            await go_on.wait()
+            waiting -= 1
+        data = json.dumps(answer).encode()
+        writer.write(f"HTTP/1.1 200 X\r\ncontent-length: {len(data)}\r\nconnection: close\r\n\r\n".encode() + data)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, tmp_path / "s"):
+        control = Control.connect("http://x", str(tmp_path / "s"), "token")
+        records = [asyncio.create_task(control.record(RECORD)) for _ in range(100)]
+
+        async def is_full() -> bool:
+            return waiting == 16
+
+        await eventually(is_full)
+        assert (await control.heartbeat(HEARTBEAT)).lease_s == 20.0
+        go_on.set()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*records)
+        assert most == 16
+        await control.close()

@@ -153,3 +153,32 @@ async def test_an_attempt_that_is_over_is_ended_at_once(tmp_path: Path) -> None:
     async with shim(tmp_path) as ctl, steering.following(tmp_path):
         await told(ctl, 1)
     assert ctl.commands == [{"cmd": "stop", "rev": 0, "grace_s": 0, "epoch": 3}]
+
+
+async def test_much_growth_is_told_once_until_it_is_recorded(tmp_path: Path) -> None:
+    """An agent that writes files by itself near its cap: its shim is told to look, not each time that it grows."""
+    steering = Steering(assignment(), 16 << 20)
+    async with shim(tmp_path) as ctl, steering.following(tmp_path):
+        steering.grown(8 << 20)
+        for size in range(9, 12):
+            steering.grown(size << 20)
+        await told(ctl, 1)
+        steering.recorded(Offsets(out=4 << 20))
+        await told(ctl, 2)
+        steering.grown(11 << 20)
+        steering.grown(13 << 20)
+        await told(ctl, 3)
+    assert [command["cmd"] for command in ctl.commands] == ["cap", "recorded", "cap"]
+    assert ctl.commands[0] == {"cmd": "cap", "on": True, "epoch": 3}
+
+
+async def test_behind_a_full_disk_little_is_told_at_once(tmp_path: Path) -> None:
+    """What can be given back is what makes room then."""
+    steering = Steering(assignment(), 256 << 20)
+    async with shim(tmp_path) as ctl, steering.following(tmp_path):
+        steering.recorded(Offsets(out=1 << 20))
+        assert not steering._has_news()
+        steering.hurry()
+        steering.recorded(Offsets(out=2 << 20))
+        await told(ctl, 1)
+    assert ctl.commands == [{"cmd": "recorded", "out": 2 << 20, "err": 0, "epoch": 3}]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_RESERVED_WHOLE, _RESERVED_JOURNAL = 4096, 16384
+_ENOSPC = 28
+_RESERVED_WHOLE, _RESERVED_JOURNAL, _LEAST_RESERVED = 4096, 16384, 8192
 _decode: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _make_encoder: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]
 _encode_parts = _make_encoder(None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
@@ -42,11 +43,16 @@ def decode(data: bytes) -> dict[str, Any]:
 
 
 class Journal:
-    """Appends facts. One that finds the disk full is kept in memory, in order, and written when there is room."""
+    """Appends facts. One that finds the disk full is kept in memory, in order, and written when there is room.
+
+    Raises OSError where not even the first facts have room.
+    """
 
     def __init__(self, directory: int, sizes: Callable[[], dict[str, int]]) -> None:
         self._file = os.open("journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600, dir_fd=directory)
-        kernel.reserve(self._file, _RESERVED_JOURNAL)
+        _reserve(self._file, _RESERVED_JOURNAL)
+        self._reserved = _RESERVED_JOURNAL
+        self._written = os.fstat(self._file).st_size
         self._sizes = sizes
         self._waiting = b""
 
@@ -65,9 +71,16 @@ class Journal:
         """Write what waits; True once nothing does. A full disk may take half a line: the rest follows it later."""
         try:
             while self._waiting:
-                self._waiting = self._waiting[os.write(self._file, self._waiting) :]
+                count = os.write(self._file, self._waiting)
+                self._waiting = self._waiting[count:]
+                self._written += count
         except OSError:
             return False
+        # Ahead of need, while there is room: the last facts of a run are written on a disk that is full by then.
+        if self._written > self._reserved - _LEAST_RESERVED and kernel.reserve(
+            self._file, self._written + _RESERVED_JOURNAL
+        ):
+            self._reserved = self._written + _RESERVED_JOURNAL
         return True
 
     def size(self) -> int:
@@ -76,10 +89,23 @@ class Journal:
 
 
 def reserve_whole(directory: int, name: str) -> None:
-    """Have room for such a file from now on: a disk that is full by then does not keep it from being written."""
+    """Have room for such a file from now on: a disk that is full by then does not keep it from being written.
+
+    Raises OSError.
+    """
     descriptor = os.open(name + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=directory)
-    kernel.reserve(descriptor, _RESERVED_WHOLE)
-    os.close(descriptor)
+    try:
+        _reserve(descriptor, _RESERVED_WHOLE)
+    finally:
+        os.close(descriptor)
+
+
+def _reserve(descriptor: int, length: int) -> None:
+    """Raises OSError where the disk is full by then; a file system that cannot reserve is taken as it is."""
+    if not kernel.reserve(descriptor, length):
+        found = os.fstatvfs(descriptor)
+        if found.f_bavail * found.f_frsize < length:
+            raise OSError(_ENOSPC, os.strerror(_ENOSPC))
 
 
 def write_whole(directory: int, name: str, content: dict[str, object]) -> None:
@@ -116,12 +142,15 @@ def insist(directory: int, write: Callable[[], object]) -> None:
 
     Given up only where the directory itself was deleted, for then nobody will ever read them.
     """
-    while True:
-        try:
-            if write() is not False:
-                return
-        except OSError:
-            pass
-        if os.fstat(directory).st_nlink == 0:
-            return
+    while not has_written(directory, write):
         time.sleep(1.0)
+
+
+def has_written(directory: int, write: Callable[[], object]) -> bool:
+    """Call once: False where it has to be called again. True also where the directory was deleted."""
+    try:
+        if write() is not False:
+            return True
+    except OSError:
+        pass
+    return os.fstat(directory).st_nlink == 0

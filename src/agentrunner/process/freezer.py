@@ -41,10 +41,8 @@ class Freezer:
 
     def cap(self, on: bool) -> None:
         """Freeze for want of room, or no more."""
-        before = self.is_frozen
         self._set("cap", on)
-        if before != self.is_frozen:
-            self._output.journal.note("frozen" if on else "thawed", cause="cap")
+        (self._output.pressure.begin if on else self._output.pressure.end)()
 
     def pause(self, revision: int) -> None:
         """Freeze by a wish of this revision."""

@@ -2,6 +2,10 @@
 
 Two modes: `pipe`, where the shim moves bytes by splice(2) and notes order and times in `idx`, and `file`, where the
 agent writes into the spools by itself and the shim looks how much. A spool of a pipe is made with its first byte.
+
+Where the disk refuses, recorded bytes are given back first. What then cannot be kept of a pipe is read all the same, so
+that the agent goes on, and counted; a line that was begun is ended there by a newline of ours, so that no line shows
+what was never one. In file mode the agent meets the refusal by itself.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import time
 from agentrunner.process import kernel
 from agentrunner.process.facts import Journal
 from agentrunner.process.index import Index
+from agentrunner.process.pressure import Pressure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +27,11 @@ if TYPE_CHECKING:
 STREAMS = ("out", "err")
 LEAST_CAP = 4 << 20
 """Of a smaller cap this much is used: an unfinished line of a MiB on each stream cannot be recorded, so not punched."""
+LEAST_FILE_CAP = 2 * LEAST_CAP
+"""In file mode, where half of the cap is for what is written between two looks."""
+_MERGE_S, _LONGEST_MERGE_S = 1.0, 64.0
 _PIPE_BYTES = 256 * 1024
-_CHUNK = 1 << 20
+_CHUNK = _MIB = 1 << 20
 _COPY = 64 * 1024
 _PAGE = 4096
 _BLOCK = 512
@@ -47,6 +55,11 @@ class Spool:
         self.punched = 0
         self.dropped = 0
         self.dropped_noted = 0
+        self.note_after = 0.0
+        self.merge_s = _MERGE_S
+        self.why = ""
+        self.is_cut = False
+        """What came last was dropped."""
 
 
 class Output:
@@ -56,7 +69,8 @@ class Output:
         self._directory = directory
         self._epoll = epoll
         self.in_files = spec["stdio"] == "file"
-        self._cap: int = max(spec["spool_cap_bytes"], LEAST_CAP) - _ROUNDING
+        least = LEAST_FILE_CAP if self.in_files else LEAST_CAP
+        self._cap: int = max(spec["spool_cap_bytes"], least) - _ROUNDING
         self._allowed: int | None = spec.get("output_bytes")
         self.spools = {name: Spool(name) for name in STREAMS}
         self.is_over = False
@@ -65,6 +79,7 @@ class Output:
         self._check_s = _SHORTEST_CHECK_S
         self._check_at = 0.0
         self.journal = Journal(directory, self.sizes)
+        self.pressure = Pressure(self.journal, ("frozen", "thawed") if self.in_files else ("held", "flowing"))
 
     def open_ends(self) -> list[int]:
         """What the agent gets as 1 and 2, for the caller to close. Raises OSError."""
@@ -100,6 +115,11 @@ class Output:
     def dropped(self) -> int:
         """Bytes that could not be kept."""
         return sum(spool.dropped for spool in self.spools.values())
+
+    def spent(self) -> dict[str, object]:
+        """What the run may write in all, and what it has written, in MiB."""
+        used = sum(self.sizes().values()) + self.dropped()
+        return {"value": (self._allowed or 0) / _MIB, "used": round(used / _MIB, 3)}
 
     def is_open(self) -> bool:
         """True while somebody may still write into a pipe."""
@@ -139,6 +159,8 @@ class Output:
             most = min(most, self._allowed - sum(self.sizes().values()))
             if most <= 0:
                 return self._drop(spool, "output_mb")
+        if spool.is_cut:
+            return self._copy(spool, most)
         try:
             file = self._open_file(spool)
             count = os.splice(spool.pipe, file, min(most, _CHUNK), offset_dst=spool.size, flags=os.SPLICE_F_NONBLOCK)
@@ -161,16 +183,44 @@ class Output:
         if not data:
             self._close_pipe(spool)
             return 0
-        kept, why = 0, "disk full"
-        try:
-            kept = os.pwrite(self._open_file(spool), data, spool.size)
-        except OSError as error:
-            why = error.strerror or why
-        if kept:
-            self._grow(spool, kept)
+        kept = self._keep_behind_gap(spool, data) if spool.is_cut else self._keep(spool, data)
         if kept < len(data):
-            self._count_dropped(spool, len(data) - kept, why)
+            self._count_dropped(spool, len(data) - kept)
         return len(data)
+
+    def _keep_behind_gap(self, spool: Spool, data: bytes) -> int:
+        """Behind what was dropped a new line begins."""
+        if not self._end_line(spool):
+            return 0
+        at = self.sizes()
+        kept = self._keep(spool, data)
+        if kept:
+            spool.is_cut = False
+            self._say_dropped(spool, at)
+        return kept
+
+    def _keep(self, spool: Spool, data: bytes) -> int:
+        """Write what the disk takes, once more where recorded bytes could be given back; answers how much it took."""
+        kept = 0
+        while kept < len(data):
+            try:
+                count = os.pwrite(self._open_file(spool), data[kept:], spool.size)
+            except OSError as error:
+                if self.give_back():
+                    continue
+                spool.why = error.strerror or str(error)
+                break
+            kept += count
+            self._grow(spool, count)
+        return kept
+
+    def _end_line(self, spool: Spool) -> bool:
+        """End a line that was begun; False where there is no room even for that."""
+        try:
+            is_within = spool.size > 0 and os.pread(self._open_file(spool), 1, spool.size - 1) != b"\n"
+        except OSError:
+            return False
+        return not is_within or self._keep(spool, b"\n") > 0
 
     def _drop(self, spool: Spool, why: str) -> int:
         """Take from the pipe and keep nothing, so that the agent goes on and can end."""
@@ -180,45 +230,60 @@ class Output:
             return 0
         if count:
             self.is_over = True
-            self._count_dropped(spool, count, why)
+            spool.why = why
+            self._count_dropped(spool, count)
         else:
             self._close_pipe(spool)
         return count
 
-    def _count_dropped(self, spool: Spool, count: int, why: str) -> None:
-        """Said at the first byte and again once output is kept: a full disk must not fill memory with facts."""
-        is_first = spool.dropped == spool.dropped_noted
+    def _count_dropped(self, spool: Spool, count: int) -> None:
+        """Said at the first byte, each time that it has doubled, and at the end: the journal's room is for the end."""
         spool.dropped += count
-        if is_first and not self.journal.is_behind:
-            self._note_dropped(spool, why)
+        spool.is_cut = True
+        if spool.dropped >= 2 * spool.dropped_noted and not self.journal.is_behind:
+            self._note_dropped(spool, self.sizes())
 
-    def _note_dropped(self, spool: Spool, why: str) -> None:
+    def _say_dropped(self, spool: Spool, at: dict[str, int]) -> None:
+        """A gap is over: say it, together with others where there are many, and not while a fact waits for room."""
+        now = time.monotonic()
+        if spool.dropped > spool.dropped_noted and now >= spool.note_after and not self.journal.is_behind:
+            spool.note_after = now + spool.merge_s
+            spool.merge_s = min(2 * spool.merge_s, _LONGEST_MERGE_S)
+            self._note_dropped(spool, at)
+
+    def _note_dropped(self, spool: Spool, at: dict[str, int]) -> None:
         count = spool.dropped - spool.dropped_noted
         spool.dropped_noted = spool.dropped
-        self.journal.note("output_dropped", stream=spool.name, bytes=count, total=spool.dropped, why=why)
+        self.journal.note("output_dropped", at=at, stream=spool.name, bytes=count, total=spool.dropped, why=spool.why)
 
     def _grow(self, spool: Spool, count: int) -> None:
         spool.size += count
         self._index.add(STREAMS.index(spool.name), spool.size)
-        if spool.dropped > spool.dropped_noted and not self.journal.is_behind:
-            self._note_dropped(spool, "disk full")
 
     def catch_up(self) -> None:
         """Write what a full disk has kept from being written, as far as there is room now."""
+        if self.journal.is_behind or self._index.is_behind:
+            self.give_back()
         self.journal.flush()
         self._index.flush()
+        for spool in self.spools.values():
+            if not spool.is_cut:
+                self._say_dropped(spool, self.sizes())
 
     @property
     def is_behind(self) -> bool:
-        """True while something waits for a disk that is full."""
-        return self.journal.is_behind or self._index.is_behind
+        """True while something waits for a disk that is full, or a gap that is over is still to be said."""
+        unsaid = any(spool.dropped > spool.dropped_noted and not spool.is_cut for spool in self.spools.values())
+        return unsaid or self.journal.is_behind or self._index.is_behind
 
     def finish(self) -> dict[str, int]:
         """Say what is not said yet and answer the final sizes; nobody writes any more."""
         for spool in self.spools.values():
             self._close_pipe(spool)
             if spool.dropped > spool.dropped_noted:
-                self._note_dropped(spool, "at the end")
+                self._note_dropped(spool, self.sizes())
+        self.pressure.end()
+        self.pressure.say(at_once=True)
         return self.sizes()
 
     def _close_pipe(self, spool: Spool) -> None:
@@ -239,13 +304,19 @@ class Output:
         room = self._cap - self._used()
         if room >= self._cap // 2:
             return room
+        self.give_back()
+        return self._cap - self._used()
+
+    def give_back(self) -> bool:
+        """Punch out what is recorded; False where there was nothing."""
+        before = self._used()
         for spool in self.spools.values():
             end = min(spool.recorded, spool.size) // _PAGE * _PAGE
             if end > spool.punched and kernel.punch(spool.file, spool.punched, end - spool.punched):
                 spool.punched = end
         self._index.punch({number: self.spools[name].recorded for number, name in enumerate(STREAMS)})
         self.sizes()
-        return self._cap - self._used()
+        return self._used() < before
 
     def _hold(self) -> None:
         """Stop reading. Not registered at all: a pipe whose writer is gone would be reported for ever."""
@@ -255,7 +326,7 @@ class Output:
             if spool.pipe >= 0:
                 self._epoll.unregister(spool.pipe)
         self.is_held = True
-        self.journal.note("held", cap=self._cap)
+        self.pressure.begin()
 
     def note_recorded(self, sizes: dict[str, int]) -> None:
         """So much of each stream is stored elsewhere; a held pipe flows again where that makes room."""
@@ -267,7 +338,7 @@ class Output:
         for spool in self.spools.values():
             if spool.pipe >= 0:
                 self._epoll.register(spool.pipe, select.EPOLLIN)
-        self.journal.note("flowing")
+        self.pressure.end()
 
     def has_room(self) -> bool:
         """In file mode: whether the agent may go on. Half of the cap is for what it writes between two looks."""

@@ -6,6 +6,8 @@ Every call may be repeated, so a lost answer costs nothing: transport errors and
 import asyncio
 import random
 import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
 import httpx
@@ -46,7 +48,14 @@ _ANSWER_WITHIN_S = 15.0
 _HEARTBEAT_WITHIN_S = 4.0
 """Less than a third of a lease: one that hangs must leave time for the next."""
 _SILENT_S = 5.0
+_MOST_RECORDING = 16
+"""Records under way at once. With more connections each call is slower, for httpx goes through all of them each time;
+what waits here gathers output meanwhile. Other calls never wait for records."""
+_PIECE_BYTES = 1 << 16
 _ERRORS = {kind.code: kind for kind in (OffsetMismatch, StaleEpoch, WorkerInUse, WorkerNotFound, Unauthorized)}
+
+
+_UNLIMITED: AbstractAsyncContextManager[object] = nullcontext()
 
 
 class _Problem(msgspec.Struct):
@@ -62,11 +71,14 @@ class Control:
         self._silent_s = silent_s
         self._silent_since: float | None = None
         self._is_told = False
+        self._recording = asyncio.Semaphore(_MOST_RECORDING)
 
     @classmethod
     def connect(cls, url: str, socket: str | None, token: str, silent_s: float = _SILENT_S) -> "Control":
         """Talk to `url`, through the Unix socket where one is given; logs a silence of `silent_s`."""
-        transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits(max_connections=None))
+        # To read the host's certificates takes longer than all else that a worker does before it registers.
+        is_secure = url.startswith("https:")
+        transport = httpx.AsyncHTTPTransport(uds=socket, verify=is_secure, limits=httpx.Limits(max_connections=None))
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         client = httpx.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=_ANSWER_WITHIN_S)
         return cls(client, silent_s)
@@ -93,17 +105,25 @@ class Control:
 
     async def record(self, request: RecordRequest) -> RecordAnswer:
         """Store output and facts."""
-        return await self._insist("record", request, RecordAnswer)
+        return await self._insist("record", request, RecordAnswer, limit=self._recording)
 
     async def decisions(self, request: DecisionsRequest) -> DecisionsAnswer:
         """Learn inputs to deliver, waiting for one."""
         return await self._insist("decisions", request, DecisionsAnswer, request.wait_s)
 
-    async def _insist(self, call: str, request: msgspec.Struct, kind: type[T], wait_s: float = 0.0) -> T:
+    async def _insist(
+        self,
+        call: str,
+        request: msgspec.Struct,
+        kind: type[T],
+        wait_s: float = 0.0,
+        limit: AbstractAsyncContextManager[object] = _UNLIMITED,
+    ) -> T:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                return await self._call(call, request, kind, _ANSWER_WITHIN_S + wait_s)
+                async with limit:
+                    return await self._call(call, request, kind, _ANSWER_WITHIN_S + wait_s)
             except ServerUnreachable as error:
                 self._note_silence(error)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -111,9 +131,14 @@ class Control:
 
     async def _call(self, call: str, request: msgspec.Struct, kind: type[T], within_s: float) -> T:
         body = msgspec.json.encode(request)
+        length = {"content-length": str(len(body))}
         try:
-            response = await self._client.post(f"/v1/control/{call}", content=body, timeout=within_s)
-        except httpx.HTTPError as error:
+            # In pieces, and not held by the request: its parts refer to each other, so that a body which it holds is
+            # freed by the garbage collector only, some time later, and until then a flood of output fills the memory.
+            response = await self._client.post(
+                f"/v1/control/{call}", content=_pieces(body), headers=length, timeout=within_s
+            )
+        except (httpx.HTTPError, OSError) as error:
             raise ServerUnreachable(f"{call}: {str(error) or type(error).__name__}") from error
         if response.status_code >= 300:
             raise _error(call, response)
@@ -136,6 +161,11 @@ class Control:
         if self._is_told:
             log.info("the server answers again")
         self._silent_since, self._is_told = None, False
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]
 
 
 def _error(call: str, response: httpx.Response) -> AgentRunnerError:

@@ -15,12 +15,14 @@ import structlog
 from agentrunner.domain.control import Assignment, Offsets
 from agentrunner.domain.state import Desired, OnLost
 from agentrunner.process.journal import read_facts
+from agentrunner.process.output import LEAST_FILE_CAP
 from agentrunner.worker.shim import Shim
 
 log = structlog.get_logger("agentrunner.worker")
 
-_TELL_EVERY = 8
-"""The shim hears of recorded bytes each time they have grown by this part of its cap."""
+_TELL_EVERY, _MOST_UNTOLD = 8, 4 << 20
+"""The shim hears of recorded bytes each time they have grown by this part of its cap, or by so many."""
+_LEAST_STEP = 1 << 16
 _COMMANDS = {Desired.PAUSE: "pause", Desired.RUN: "resume", Desired.STOP: "stop"}
 _ANSWERS = {"paused", "resumed"}
 _FIRST_PAUSE_S = 0.05
@@ -38,7 +40,9 @@ class Steering:
         self._epoch = assignment.epoch
         self._run_id = assignment.run_id
         self._has_deadline = assignment.on_lost is not OnLost.WAIT
-        self._step = max(1, cap_bytes // _TELL_EVERY)
+        self._step = min(_MOST_UNTOLD, max(1, cap_bytes // _TELL_EVERY))
+        self._most = max(cap_bytes, LEAST_FILE_CAP) // 2
+        self._is_much = self._told_much = False
         self.desired = assignment.desired
         self.revision = assignment.revision
         self._told_revision = 0
@@ -88,6 +92,18 @@ class Steering:
         if offsets.out + offsets.err - self._told_recorded >= self._step:
             self._news.set()
 
+    def grown(self, size: int) -> None:
+        """An agent that writes files by itself has written so much: the shim is to look when it is near the cap."""
+        self._is_much = size - self._recorded.out - self._recorded.err > self._most
+        if not self._is_much:
+            self._told_much = False
+        elif not self._told_much:
+            self._news.set()
+
+    def hurry(self) -> None:
+        """The disk was full: from now on the shim hears at once of what it may give back."""
+        self._step = min(self._step, _LEAST_STEP)
+
     @asynccontextmanager
     async def following(self, directory: Path) -> AsyncIterator[None]:
         """The shim of this directory is there, for as long as the block lasts."""
@@ -127,11 +143,15 @@ class Steering:
             or self._deadline > self._told_deadline
             or self.revision > self._told_revision
             or self._has_recorded()
+            or self._has_much()
             or bool(self._inputs)
         )
 
     def _has_recorded(self) -> bool:
         return self._recorded.out + self._recorded.err - self._told_recorded >= self._step
+
+    def _has_much(self) -> bool:
+        return self._is_much and not self._told_much
 
     async def _tell_all(self, shim: Shim) -> None:
         """Most urgent first; what changes meanwhile is told in the next round."""
@@ -144,6 +164,9 @@ class Steering:
         if (revision := self.revision) > self._told_revision:
             await self._ask(shim, {"cmd": _COMMANDS[self.desired], "rev": revision})
             self._told_revision = revision
+        if self._has_much():
+            await self._ask(shim, {"cmd": "cap", "on": True})
+            self._told_much = True
         if self._has_recorded():
             recorded = self._recorded
             await self._ask(shim, {"cmd": "recorded", "out": recorded.out, "err": recorded.err})
