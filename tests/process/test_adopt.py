@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agentrunner.process import procfs
-from agentrunner.process.adopt import RunDirectory, ShimLink, State, UnknownLayout, foreign, is_live
+from agentrunner.process import gate, procfs
+from agentrunner.process.adopt import LAYOUT, READABLE, RunDirectory, ShimLink, State, UnknownLayout, foreign, is_live
 from process.given import Runs, output, tell
 from waiting import until
 
@@ -48,6 +48,23 @@ def test_a_new_worker_adopts(runs: Runs) -> None:
     until(directory.exit)
     assert until(lambda: directory.state() is State.EXITED)
     assert directory.sizes().out == 2
+
+
+def test_an_attempt_is_found_without_looking_at_all_others(tmp_path: Path) -> None:
+    """By its name, so that a start costs the same on a host that keeps ten thousand; one that is missing is no end."""
+    for number in range(2000):
+        (tmp_path / f"{number:016x}").mkdir()
+    for name in ("feed", "feed.3"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "spec.json").write_text("{}")
+    found = RunDirectory.latest(tmp_path, "feed")
+    assert found is not None
+    assert found.path.name == "feed.3"
+    assert RunDirectory.latest(tmp_path, "fee") is None
+    began = time.process_time()
+    for _ in range(200):
+        RunDirectory.latest(tmp_path, "feed")
+    assert time.process_time() - began < 0.2
 
 
 def test_two_hundred_directories_are_adopted_quickly(runs: Runs) -> None:
@@ -99,7 +116,7 @@ def test_a_reused_pid_is_never_killed(runs: Runs) -> None:
     assert lost.kill_leftovers() == 0
 
 
-@pytest.mark.parametrize("layout", [0, 2, None])
+@pytest.mark.parametrize("layout", [min(READABLE) - 1, LAYOUT + 1, None])
 def test_unknown_layouts(runs: Runs, layout: object) -> None:
     """Loudly, of both files, at every look."""
     directory, _ = runs.run(["true"])
@@ -111,7 +128,30 @@ def test_unknown_layouts(runs: Runs, layout: object) -> None:
             found.proc()
         with pytest.raises(UnknownLayout, match="layout"):
             found.spec()
-    rewritten(directory, layout=1)
+    rewritten(directory, layout=LAYOUT)
+
+
+def test_the_layout_before_is_read(runs: Runs) -> None:
+    """Without what it did not have: the groups of limits, and what was used."""
+    directory, record = runs.run(["sh", "-c", "exit 3"])
+    for name, unknown in (("proc.json", "groups"), ("exit", "used"), ("spec.json", "memory_mb")):
+        content = json.loads((directory.path / name).read_text())
+        del content[unknown]
+        content["layout"] = LAYOUT - 1
+        (directory.path / name).write_text(json.dumps(content))
+    found = RunDirectory(directory.path)
+    assert found.state() is State.EXITED
+    assert found.proc().groups == []  # type: ignore[union-attr]
+    assert found.spec().memory_mb is None
+    assert (found.exit().exit_code, found.exit().used.cpu_us) == (3, 0)  # type: ignore[union-attr]
+    assert record.used.cpu_us > 0
+
+
+def test_shim_and_worker_speak_of_one_layout() -> None:
+    """The shim, which imports nothing of the worker's, has the number of its own."""
+    assert gate.LAYOUT == LAYOUT
+    assert LAYOUT in READABLE
+    assert LAYOUT - 1 in READABLE
 
 
 def test_foreign_directories_are_seen_and_left_alone(runs: Runs, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from agentrunner.process.adopt import ShimLink, State
+from agentrunner.process.adopt import RunDirectory, ShimLink, State
 from process.given import PYTHON, Runs, fact, facts, lines, tell
 from waiting import until
 
@@ -63,16 +63,25 @@ def test_a_pause_wished_again_is_answered_again(runs: Runs) -> None:
 
 def test_a_cap_and_a_wish_are_two_causes(runs: Runs) -> None:
     """The tree thaws when none is left; only the wish is a pause."""
-    directory = runs.start(["sh", "-c", "while :; do echo x; sleep 0.01; done"], stdio="file")
-    tell(directory, "cap", on=True)
+    script = "while :; do head -c 1000000 /dev/zero; sleep 0.01; done"
+    directory = runs.start(["sh", "-c", script], stdio="file", spool_cap_bytes=8 << 20)
+    until(lambda: limits_said(directory) == 1)
     tell(directory, "pause", rev=1)
-    tell(directory, "cap", on=False)
+    size = os.stat(directory.path / "out").st_size
+    tell(directory, "recorded", out=size, err=0)
     assert tell(directory, "status")["frozen"]
-    tell(directory, "cap", on=True)
     tell(directory, "resume", rev=2)
+    until(lambda: os.stat(directory.path / "out").st_size > size and tell(directory, "status")["frozen"])
+    tell(directory, "pause", rev=3)
+    tell(directory, "resume", rev=4)
     assert tell(directory, "status")["frozen"]
-    tell(directory, "cap", on=False)
+    tell(directory, "recorded", out=os.stat(directory.path / "out").st_size, err=0)
     assert not tell(directory, "status")["frozen"]
+
+
+def limits_said(directory: RunDirectory) -> int:
+    """How often a journal says something of a limit."""
+    return [found.name for found in facts(directory)].count("limit")
 
 
 def test_a_shim_without_descriptors_lives_on(runs: Runs) -> None:

@@ -1,6 +1,6 @@
 """Run directories as a worker sees them: what was asked for, what became of it, and how to speak to its shim.
 
-Layout, version 1: `spec.json`, `prompt`, `lock`, `start` (a second name of `lock`, or an empty file where a worker made
+Layout, version 2: `spec.json`, `prompt`, `lock`, `start` (a second name of `lock`, or an empty file where a worker made
 it), `proc.json`, `journal`, `ctl`, `exit`; of a pipe `out`, `err` and `idx` are there from their first byte on.
 """
 
@@ -17,13 +17,16 @@ from typing import Any
 
 import msgspec
 
-from agentrunner.process import tree
+from agentrunner.process import cgroups, tree
 from agentrunner.process.procfs import boot_id, start_time
 
-LAYOUT = 1
-READABLE = frozenset({LAYOUT})
-_RECORDED = "recorded"
+LAYOUT = 2
+READABLE = frozenset({LAYOUT - 1, LAYOUT})
+"""What the version before has written is read; its shims go on until their agents end."""
+RECORDED = "recorded"
+"""The file that says that everything of a directory is stored."""
 _KILL_S = 30.0
+_MOST_MISSING = 2
 
 _this_boot = cache(boot_id)
 
@@ -53,6 +56,9 @@ class Spec:
     idle_s: float | None = None
     start_s: float | None = None
     output_bytes: int | None = None
+    memory_mb: int | None = None
+    cpu: float | None = None
+    pids: int | None = None
     spool_cap_bytes: int = 256 << 20
     grace_s: float = 10.0
     tree: str | None = None
@@ -66,7 +72,7 @@ class _Layout(msgspec.Struct, frozen=True):
 
 
 class Proc(msgspec.Struct, frozen=True):
-    """`proc.json`: who runs there; pids with start times in clock ticks."""
+    """`proc.json`: who runs there; pids with start times in clock ticks; `groups` keep its limits."""
 
     layout: int
     instance: str
@@ -80,6 +86,7 @@ class Proc(msgspec.Struct, frozen=True):
     lock_inode: int
     tree: str
     tree_base: str
+    groups: list[str] = []
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -88,6 +95,13 @@ class Sizes(msgspec.Struct, frozen=True):
     out: int
     err: int
     journal: int
+
+
+class Used(msgspec.Struct, frozen=True):
+    """CPU time of the whole tree in microseconds; the most memory, of all together where the kernel counts that."""
+
+    cpu_us: int = 0
+    memory_peak_bytes: int = 0
 
 
 class ExitRecord(msgspec.Struct, frozen=True):
@@ -107,6 +121,7 @@ class ExitRecord(msgspec.Struct, frozen=True):
     tree: str
     dropped: int = 0
     reaped: int = 0
+    used: Used = Used()
 
 
 class Settled(StrEnum):
@@ -137,23 +152,30 @@ class RunDirectory:
 
     @classmethod
     def create(cls, root: Path, spec: Spec) -> "RunDirectory":
-        """The next directory of an attempt, with its spec and prompt: `<uid>`, then `<uid>.2`, `<uid>.3`, …"""
+        """The next directory of an attempt, with its spec and prompt: `<uid>`, then `<uid>.2`, `<uid>.3`, …
+
+        Raises OSError, with nothing left there.
+        """
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         number = max(_numbers(root, spec.uid), default=0) + 1
-        path = root / (spec.uid if number == 1 else f"{spec.uid}.{number}")
+        path = root / _name(spec.uid, number)
         path.mkdir(mode=0o700)
-        if spec.prompt is not None:
-            _write(path / "prompt", spec.prompt.encode())
-        content = {**asdict(spec), "prompt": None}
-        _write(path / "spec.tmp", json.dumps(content).encode())
-        (path / "spec.tmp").rename(path / "spec.json")
+        try:
+            _fill(path, spec)
+        except OSError:
+            # Nobody knows of it yet; left there, each try on a full disk would leave another one. No directory is read
+            # for that: a descriptor may be what is missing.
+            for name in ("prompt", "spec.tmp", "spec.json"):
+                (path / name).unlink(missing_ok=True)
+            path.rmdir()
+            raise
         return cls(path)
 
     @classmethod
     def latest(cls, root: Path, uid: str) -> "RunDirectory | None":
         """The highest directory of an attempt that has a spec; None where there is none."""
         for number in sorted(_numbers(root, uid), reverse=True):
-            path = root / (uid if number == 1 else f"{uid}.{number}")
+            path = root / _name(uid, number)
             if (path / "spec.json").exists():
                 return cls(path)
         return None
@@ -176,7 +198,7 @@ class RunDirectory:
     def _check_layout(self, layout: object) -> None:
         """Before anything else is read of a file: what another version means by it is not known."""
         if layout not in READABLE:
-            raise UnknownLayout(f"{self.path} has layout {layout}; this version reads {LAYOUT}.")
+            raise UnknownLayout(f"{self.path} has layout {layout}; this version reads {min(READABLE)} to {LAYOUT}.")
 
     def exit(self) -> ExitRecord | None:
         """How it ended, once that is written."""
@@ -254,6 +276,8 @@ class RunDirectory:
         self._kill_agent(proc)
         found = left.kill(_KILL_S)
         left.remove()
+        for group in proc.groups:
+            cgroups.remove(group)
         return found
 
     def _kill_agent(self, proc: Proc) -> None:
@@ -277,12 +301,12 @@ class RunDirectory:
 
     def mark_recorded(self) -> None:
         """Everything of it is stored: it may be deleted after its retention."""
-        (self.path / _RECORDED).touch(mode=0o600)
+        (self.path / RECORDED).touch(mode=0o600)
 
     def recorded_at(self) -> float | None:
         """When that was, seconds since 1970; None where it is not yet."""
         try:
-            return (self.path / _RECORDED).stat().st_mtime
+            return (self.path / RECORDED).stat().st_mtime
         except FileNotFoundError:
             return None
 
@@ -326,6 +350,8 @@ def foreign(root: Path, instance: str) -> list[Path]:
 
 def is_live(path: Path) -> bool:
     """True where a shim lives in this directory."""
+    if os.path.exists(f"{path}/{RECORDED}"):
+        return False
     try:
         directory = RunDirectory(path)
         return directory.proc() is not None and directory.state() is State.ALIVE
@@ -334,10 +360,33 @@ def is_live(path: Path) -> bool:
 
 
 def _numbers(root: Path, uid: str) -> list[int]:
-    """The numbers of an attempt's directories: 1 for `<uid>`, N for `<uid>.N`."""
-    found = [1] if (root / uid).is_dir() else []
-    suffixes = [path.name[len(uid) + 1 :] for path in root.glob(f"{uid}.*")]
-    return found + [int(suffix) for suffix in suffixes if suffix.isdigit()]
+    """The numbers of an attempt's directories: 1 for `<uid>`, N for `<uid>.N`.
+
+    Asked for by name: a host keeps the directories of a day, and to list them for every start would take longer than
+    the start. One that a killed worker never finished may be deleted before those behind it, so one missing is no end.
+    """
+    found: list[int] = []
+    missing, number = 0, 1
+    while missing < _MOST_MISSING:
+        if os.path.isdir(f"{root}/{_name(uid, number)}"):
+            found.append(number)
+            missing = 0
+        else:
+            missing += 1
+        number += 1
+    return found
+
+
+def _name(uid: str, number: int) -> str:
+    return uid if number == 1 else f"{uid}.{number}"
+
+
+def _fill(path: Path, spec: Spec) -> None:
+    if spec.prompt is not None:
+        _write(path / "prompt", spec.prompt.encode())
+    content = {**asdict(spec), "prompt": None}
+    _write(path / "spec.tmp", json.dumps(content).encode())
+    (path / "spec.tmp").rename(path / "spec.json")
 
 
 def _write(path: Path, data: bytes) -> None:

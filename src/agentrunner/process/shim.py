@@ -18,10 +18,12 @@ from agentrunner.process.inputs import Inputs
 from agentrunner.process.kernel import signals
 from agentrunner.process.limits import Clock, Deadline, Limits
 from agentrunner.process.output import STREAMS, Output
+from agentrunner.process.resources import Watch
 from agentrunner.process.stopping import Stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _DRAIN_S = 1.0
@@ -62,22 +64,29 @@ class Shim:
     def run(self, title: kernel.Title) -> None:
         """From the start gate to the exit record."""
         title.set(f"agentrunner-shim {self._spec['run']}")
+        if self._deadline.left() == 0.0:
+            # Asked for by a worker that stood still: the run may be over by now, or another host's.
+            self._limit = "deadline"
+            return self._refuse()
         try:
             self._prepare()
             self._start()
         except OSError as error:
             if self._agent:
                 raise
-            return self._refuse(error)
+            self._spawn_error = f"the shim: {error.strerror or error}"
+            return self._refuse()
         while self._status is None and self._agent:
             self._turn(None)
         self._end()
 
-    def _refuse(self, error: OSError) -> None:
+    def _refuse(self) -> None:
         """Nothing was forked and nothing will be: say so, or the worker would try for ever."""
-        self._gate.record(0, tree.make("walk", "", self._spec["instance"], self._uid))
-        self._spawn_error = f"the shim: {error.strerror or error}"
-        record = self._record(0, dict.fromkeys((*STREAMS, "journal"), 0), 0, "walk")
+        if hasattr(self, "_tree"):
+            self._tree.remove()
+        none = tree.make("walk", "", self._spec["instance"], self._uid)
+        self._gate.record(0, none)
+        record = self._record(0, dict.fromkeys((*STREAMS, "journal"), 0), 0, none)
         facts.insist(self._directory, lambda: facts.write_whole(self._directory, "exit", record))
 
     def _prepare(self) -> None:
@@ -95,22 +104,9 @@ class Shim:
         self._journal = self._output.journal
         facts.reserve_whole(self._directory, "exit")
         self._ctl = Ctl(self._directory, self._epoll, self._obey)
-        self._tree = self._make_tree()
+        self._tree = tree.set_up(self._spec, self._uid, self._probes)
         self._freezer = Freezer(self._tree, self._clock, self._output)
-
-    def _make_tree(self) -> tree.Tree:
-        """The tree by the zygote's probe; where that has become wrong, by a new one."""
-        forced = self._spec.get("tree")
-        failure = OSError()
-        for probe in (self._probes.get(forced or ""), None):
-            probe = probe or tree.probe(forced)
-            made = tree.make(probe.name, probe.base, self._spec["instance"], self._uid)
-            try:
-                made.create()
-                return made
-            except OSError as error:
-                failure = error
-        raise failure
+        self._watch = Watch(self._tree.resources, self._journal, self._epoll)
 
     def _start(self) -> None:
         """Fork the child, name it in `proc.json`, let it execute."""
@@ -161,6 +157,8 @@ class Shim:
             self._begin()
         elif descriptor == self._inputs.pipe:
             self._inputs.feed()
+        elif descriptor == self._watch.descriptor:
+            self._watch.told()
         elif (moved := self._output.handle(descriptor)) is not None:
             if moved:
                 self._limits.note_output()
@@ -201,9 +199,9 @@ class Shim:
 
     def _timeout(self, most_s: float | None) -> float | None:
         """Seconds until something is due, None where nothing will be."""
-        due = [most_s, self._stopping.left(), self._deadline.left()]
+        due = [most_s, self._stopping.left(), self._deadline.left(), self._output.pressure.left()]
         if not self._clock.is_stopped:
-            due.append(self._output.check_left())
+            due += [self._output.check_left(), self._watch.left()]
         if not self._stopping.has_begun and (coming := self._limits.next()) is not None:
             due.append(max(0.0, coming[1]))
         if self._output.is_behind or self._freezer.is_pausing:
@@ -215,12 +213,15 @@ class Shim:
     def _keep_time(self) -> None:
         if self._output.is_behind:
             self._output.catch_up()
+        self._output.pressure.say()
         if self._freezer.is_pausing:
             self._freezer.confirm()
         if not self._clock.is_stopped and self._output.check_left() == 0.0:
             self._check_files()
         if self._output.is_over:
             self._hit("output_mb")
+        if self._watch.look():
+            self._hit("memory_mb", grace_s=0)
         if (coming := self._limits.next()) is not None and coming[1] <= 0:
             self._hit_time(coming[0])
         if self._deadline.left() == 0.0:
@@ -229,18 +230,29 @@ class Shim:
             self._take_step(step)
 
     def _hit_time(self, name: str) -> None:
-        """In file mode the last look may be old: the agent may have written meanwhile."""
+        """In file mode the last look may be old: the agent may have written meanwhile.
+
+        One whose pipe is not read for want of room would write, if only it could: it is not idle.
+        """
+        if name == "idle_s" and self._output.is_held:
+            self._limits.note_output()
+            return
         if self._output.in_files and self._check_files():
             coming = self._limits.next()
             if coming is None or coming[1] > 0:
                 return
         self._hit(name)
 
-    def _hit(self, limit: str) -> None:
+    def _hit(self, limit: str, grace_s: float | None = None) -> None:
         if self._status is None and self._limit is None and not self._stopping.has_begun:
-            self._limit = limit
-            self._journal.note("limit", limit=limit)
-            self._stopping.begin(self._spec["grace_s"], self._freezer.is_frozen)
+            self._note_limit(limit)
+            self._stopping.begin(self._spec["grace_s"] if grace_s is None else grace_s, self._freezer.is_frozen)
+
+    def _note_limit(self, limit: str) -> None:
+        """What ends the run, what was allowed and what was used."""
+        self._limit = limit
+        spent = {"memory_mb": self._watch.memory, "output_mb": self._output.spent}.get(limit)
+        self._journal.note("limit", limit=limit, **(spent() if spent else self._limits.spent(limit)))
 
     def _pass_deadline(self) -> None:
         self._deadline.clear()
@@ -310,8 +322,14 @@ class Shim:
             self._freezer.cap(False)
 
     def _obey_cap(self, command: dict[str, Any]) -> None:
-        if not self._stopping.has_begun and self._status is None:
-            self._freezer.cap(bool(command["on"]))
+        """The worker has seen much growth, or its end: look now.
+
+        What is found here decides: who was frozen although all is recorded would be thawed by nobody.
+        """
+        if command["on"] and self._output.in_files and self._status is None and not self._clock.is_stopped:
+            self._check_files()
+        elif self._freezer.is_capped and self._output.has_room():
+            self._freezer.cap(False)
 
     def _obey_status(self, command: dict[str, Any]) -> dict[str, Any]:
         return {"frozen": self._tree.is_frozen(), "sizes": self._output.sizes()}
@@ -325,16 +343,25 @@ class Shim:
         self._kill_tree()
         self._output.drain(_DRAIN_S)
         self._inputs.close()
+        self._watch.note_refused(finally_=True)
+        if self._limit is None and self._watch.is_out_of_memory():
+            self._note_limit("memory_mb")
         code, number = self._exit_code()
         self._output.finish()
         self._journal.note("exited", exit_code=code, signal=number)
-        facts.insist(self._directory, self._journal.flush)
+        self._insist(self._journal.flush)
         sizes = {**self._output.sizes(), "journal": self._journal.size()}
-        record = self._record(leftover, sizes, self._output.dropped(), self._tree.name)
-        facts.insist(self._directory, lambda: facts.write_whole(self._directory, "exit", record))
+        record = self._record(leftover, sizes, self._output.dropped(), self._tree)
+        self._insist(lambda: facts.write_whole(self._directory, "exit", record))
         self._tree.remove()
 
-    def _record(self, leftover: int, sizes: dict[str, int], dropped: int, mechanism: str) -> dict[str, object]:
+    def _insist(self, write: Callable[[], object]) -> None:
+        """Until the disk takes it; `ctl` is served meanwhile, for what is recorded then makes room."""
+        while not facts.has_written(self._directory, write):
+            self._turn(_RETRY_S)
+            self._output.give_back()
+
+    def _record(self, leftover: int, sizes: dict[str, int], dropped: int, made: tree.Tree) -> dict[str, object]:
         code, number = self._exit_code()
         return {
             "exit_code": code,
@@ -347,7 +374,8 @@ class Shim:
             "reaped": self._reaped,
             "dropped": dropped,
             "sizes": sizes,
-            "tree": mechanism,
+            "tree": made.name,
+            "used": made.used(),
         }
 
     def _exit_code(self) -> tuple[int | None, int | None]:

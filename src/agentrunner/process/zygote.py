@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 STAND_ALONE = (
-    "zygote", "shim", "ctl", "facts", "freezer", "gate", "index", "inputs", "kernel", "limits", "output", "procfs",
-    "rehearsal", "stopping", "tree",
+    "zygote", "shim", "cgroups", "ctl", "facts", "freezer", "gate", "index", "inputs", "kernel", "limits", "output",
+    "pressure", "procfs", "rehearsal", "resources", "stopping", "tree",
 )  # fmt: skip
 _LOG_BYTES = 1 << 20
 _MAX_LINE = 1 << 13
@@ -71,10 +71,13 @@ class Zygote:
         """Take over the socket and answer; returns when idle."""
         lock = os.open("zygote.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self._directory)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        self._listen()
+        # Who holds it is there before anything can hang.
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()} {self._build}\n".encode(), 0)
+        self._listen()
         os.close(lock)
+        # A worker that was killed before it read its answer must not end what its runs are forked from.
+        signals.signal(signals.SIGPIPE, signals.SIG_IGN)
         signals.signal(signals.SIGCHLD, lambda _number, _frame: None)
         self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signals.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -116,6 +119,7 @@ class Zygote:
     def _is_done(self) -> bool:
         if self._clients or self._shims:
             self._alone_since = time.monotonic()
+            return False
         return time.monotonic() - self._alone_since >= self._idle_s
 
     def _handle(self, descriptor: int) -> None:
@@ -141,7 +145,10 @@ class Zygote:
             return
         self._clients[descriptor] = b""
         self._epoll.register(descriptor, select.EPOLLIN)
-        self._send(descriptor, {"build": self._build, "pid": os.getpid()})
+        try:
+            self._send(descriptor, {"build": self._build, "pid": os.getpid()})
+        except OSError:
+            self._cut(descriptor)
 
     def _cut(self, descriptor: int) -> None:
         self._epoll.unregister(descriptor)
@@ -173,6 +180,9 @@ class Zygote:
             raise ConnectionError
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("op") == "retire":
+            self._retire()
+            return {"ok": True}
         if request.get("op") != "spawn":
             return {"error": "unknown op"}
         path = str(request["dir"])
@@ -184,6 +194,13 @@ class Zygote:
             self._become_shim(path)
         self._shims.add(pid)
         return {"pid": pid}
+
+    def _retire(self) -> None:
+        """Another build takes over: end as soon as there is neither a shim nor a worker that still speaks to this one.
+
+        Its socket has that build's name by then, or soon will: nobody new can come.
+        """
+        self._idle_s = 0.0
 
     def _become_shim(self, path: str) -> None:
         """The child: never returns."""
@@ -200,8 +217,9 @@ class Zygote:
 
 def _probes() -> dict[str, Any]:
     """What each forced mechanism, or none, comes to here: tried once, not by every shim. None where it is refused."""
-    from agentrunner.process import tree
+    from agentrunner.process import resources, tree
 
+    resources.known()
     found: dict[str, Any] = {}
     for forced in ("", *tree.MECHANISMS):
         try:
