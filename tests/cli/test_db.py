@@ -1,6 +1,7 @@
 """`agentrunner db` as a process."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -78,3 +79,37 @@ def test_while_the_server_runs(real: Product, tmp_path: Path) -> None:
     refused = real.command("db", "restore", str(tmp_path / "copy.db"))
     assert refused.returncode == 1
     assert "end `agentrunner up` there first" in refused.stderr
+
+
+def test_prune_alone(cli: Cli, database: Path, data_dir: Path) -> None:
+    """Without a server: nothing is due, then an old run and its raw output are, first shown and then gone."""
+    done = cli("db", "prune", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "raw output: 0 run directories, 0.0 MiB, would go",
+        "secrets: of 0 runs would go",
+        "timelines: 0 events would go",
+        "runs: 0 would go",
+    ]
+    with sqlite3.connect(database) as connection:
+        [instance] = connection.execute("SELECT value FROM meta WHERE key = 'instance_id'").fetchone()
+    connection.close()
+    for owner, kept in ((instance, False), ("another", True)):
+        path = data_dir / "runs" / owner / "0123456789abcdef"
+        path.mkdir(parents=True)
+        (path / "recorded").touch()
+        os.utime(path / "recorded", (1, 1))
+        shown = json.loads(cli("db", "prune", "--dry-run", "--json").stdout)
+        assert (shown["spools"]["directories"], path.exists()) == (0 if kept else 1, True)
+        gone = json.loads(cli("db", "prune", "--json").stdout)
+        assert (gone["spools"]["directories"], path.exists()) == (0 if kept else 1, kept)
+
+
+def test_prune_while_the_server_runs(real: Product) -> None:
+    """The server deletes its record; raw output is the worker's."""
+    run_id = real.create("command", options={"argv": ["echo", "x"]})
+    real.wait(run_id, "COMPLETED")
+    done = real.command("db", "prune", "--json")
+    assert done.returncode == 0, done.stderr
+    spools = {"directories": 0, "bytes": 0, "left_to_worker": True}
+    assert json.loads(done.stdout) == {"runs": 0, "events": 0, "secrets": 0, "spools": spools}

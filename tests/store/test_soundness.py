@@ -9,7 +9,8 @@ from agentrunner.domain.check import Check
 from agentrunner.domain.event import new_event
 from agentrunner.domain.state import Reason, Status
 from agentrunner.engine import events
-from agentrunner.store import files, soundness
+from agentrunner.store import files, retention, soundness
+from agentrunner.store.base import Tx
 from agentrunner.store.sqlite import SqliteDatabase
 from engine.world import Clock, World, begin, open_services, settings_of
 from store.test_files import spoil
@@ -106,3 +107,22 @@ async def test_a_damaged_page_is_found(path: Path) -> None:
     assert list(checks) == ["file"]
     assert checks["file"].status == "fail"
     assert "db restore" in str(checks["file"].advice)
+
+
+async def test_a_timeline_cut_by_its_retention_is_whole(path: Path) -> None:
+    """Of a run that had ended before the instant up to which timelines are cut; of any other run events are missing."""
+    database = SqliteDatabase(path)
+    await database.start()
+
+    async def cut(tx: Tx) -> int:
+        row = await tx.one("SELECT id, last_seq, ended_at FROM runs WHERE status = 'COMPLETED'")
+        assert row is not None
+        assert await retention.delete_events(tx, row[0], row[1], 500) > 0
+        return int(row[2])
+
+    ended_at = await database.write(cut)
+    await database.write(retention.note_pruned, ended_at)
+    assert found(path)["timelines"].status == "fail"
+    await database.write(retention.note_pruned, ended_at + 1)
+    assert found(path)["timelines"].status == "ok"
+    await database.stop()

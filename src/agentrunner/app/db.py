@@ -81,7 +81,7 @@ def restore(settings: Settings, source: Path, tell: Tell) -> Restored:
     path = database_path(settings)
     if source.exists() and path.exists() and source.samefile(path):
         raise ConfigurationError(f"{source} is the database in use, not a backup of it.")
-    with _held(settings.data_path):
+    with held(settings.data_path):
         prepared = path.with_name(f"{NAME}.restoring")
         try:
             files.discard(prepared)
@@ -149,7 +149,7 @@ def _free_name(path: Path) -> Path:
 
 
 @contextmanager
-def _held(data_dir: Path) -> Iterator[None]:
+def held(data_dir: Path) -> Iterator[None]:
     """Keep servers and `agentrunner up` out of the data directory. Raises ConfigurationError where one is in."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     locks: list[int] = []

@@ -13,14 +13,18 @@ from agentrunner.cli.session import Session, data_dir_option, json_option, pass_
 
 if TYPE_CHECKING:
     from agentrunner.app.db import Restored
+    from agentrunner.app.prune import Gone
 
 _SHOWN = 20
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(cls=Nouns, short_help="Check, back up and restore the database.")
+@click.group(cls=Nouns, short_help="Check, back up, restore and prune the database.")
 def db() -> None:
-    """Check, back up and restore the SQLite database. A database on PostgreSQL has `pg_dump` and `pg_restore`."""
+    """Check, back up and restore the SQLite database, and prune any.
+
+    A database on PostgreSQL is backed up by `pg_dump` and restored by `pg_restore`.
+    """
 
 
 @db.command(short_help="Check that it is sound, while it is used.")
@@ -84,6 +88,47 @@ def restore(session: Session, source: Path) -> None:
     session.out.line(f"{done.path} is restored from {source}, as instance {done.instance_id}.")
     for line in _meaning(done):
         session.out.note(line)
+
+
+@db.command(short_help="Delete what is past its retention, now.")
+@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@json_option
+@data_dir_option
+@pass_session
+def prune(session: Session, dry_run: bool) -> None:
+    """Delete what is past its retention: raw output, secrets, timelines and runs, as the settings `retention.…` say.
+
+    Server and worker do the same by themselves, in small pieces. Runs that have not ended are never touched. Without a
+    server this command does it alone.
+    """
+    from agentrunner.app import prune as app
+
+    with _progress(session) as tell:
+        gone = app.prune(
+            session.settings, dry_run, lambda sum: tell(f"Deleting: {sum.runs} runs, {sum.events} events so far")
+        )
+    if session.out.as_json:
+        session.out.json(_amounts(gone))
+        return
+    for line in _gone(gone, "would go" if dry_run else "deleted"):
+        session.out.line(line)
+    if gone.is_left and not dry_run and gone.spools:
+        session.out.note("The worker here deletes raw output by itself, within a minute.")
+
+
+def _amounts(gone: "Gone") -> dict[str, object]:
+    size = sum(kept.size for kept in gone.spools)
+    record = {"runs": gone.record.runs, "events": gone.record.events, "secrets": gone.record.secrets}
+    return {**record, "spools": {"directories": len(gone.spools), "bytes": size, "left_to_worker": gone.is_left}}
+
+
+def _gone(gone: "Gone", word: str) -> Iterator[str]:
+    size = sum(kept.size for kept in gone.spools)
+    left = "left to the worker" if gone.is_left and word == "deleted" else word
+    yield f"raw output: {len(gone.spools)} run directories, {size / (1 << 20):.1f} MiB, {left}"
+    yield f"secrets: of {gone.record.secrets} runs {word}"
+    yield f"timelines: {gone.record.events} events {word}"
+    yield f"runs: {gone.record.runs} {word}"
 
 
 def _document(done: "Restored") -> dict[str, object]:

@@ -13,7 +13,7 @@ _METAVARS = {str: "TEXT", int: "N", float: "N"}
 
 
 def setting_options(*names: str) -> Callable[[F], F]:
-    """An option for each of some settings: `lease_s` is `--lease-s`."""
+    """An option for each of some settings: `lease_s` is `--lease-s`, `retention.runs` is `--retention-runs`."""
 
     def decorate(command: F) -> F:
         for name in reversed(names):
@@ -24,7 +24,7 @@ def setting_options(*names: str) -> Callable[[F], F]:
 
 
 def _option(setting: Setting) -> Callable[[F], F]:
-    flag = f"--{setting.name.replace('_', '-')}"
+    flag = f"--{setting.attribute.replace('_', '-')}"
     shared: dict[str, Any] = {"help": _help(setting), "expose_value": False, "callback": overriding(setting.name)}
     if setting.type is bool:
         return click.option(flag, is_flag=True, default=None, **shared)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agentrunner.domain.check import Check
 from agentrunner.domain.errors import ConfigurationError
-from agentrunner.store import migrate
+from agentrunner.store import migrate, retention
 
 RESTORE = "Stop `agentrunner up`, then restore a backup: `agentrunner db restore FILE`."
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
@@ -26,10 +26,13 @@ _COUNTED = f"""
     UNION ALL SELECT 'active/backend/' || backend, count(*) FROM runs WHERE {_ACTIVE} GROUP BY backend
     UNION ALL SELECT 'active/agent/' || agent, count(*) FROM runs WHERE {_ACTIVE} AND agent IS NOT NULL GROUP BY agent
 """
-_GAPS = """
-    SELECT r.id FROM runs r WHERE {chosen} AND (SELECT count(*) = r.last_seq AND coalesce(min(seq), 1) = 1
-        AND coalesce(max(seq), 0) = r.last_seq FROM events e WHERE e.run_id = r.id) = 0 LIMIT 1000
+_GAPS = f"""
+    SELECT r.id FROM runs r WHERE {{chosen}} AND (SELECT count(*) = r.last_seq - coalesce(min(seq), r.last_seq + 1) + 1
+        AND coalesce(max(seq), r.last_seq) = r.last_seq AND (coalesce(min(seq), r.last_seq + 1) = 1 OR r.ended_at <
+        (SELECT CAST(value AS INTEGER) FROM meta WHERE key = '{retention.EVENTS_PRUNED}')) IS TRUE
+        FROM events e WHERE e.run_id = r.id) = 0 LIMIT 1000
 """
+"""A timeline may lack its beginning where its retention is over, and nothing else."""
 _SAMPLED = """r.id IN (SELECT id FROM (SELECT id FROM runs ORDER BY id DESC LIMIT :half)
     UNION SELECT r2.id FROM (SELECT abs(random()) % (SELECT max(id) FROM runs) + 1 AS n FROM runs LIMIT :half) JOIN
     runs r2 ON r2.id = n)"""
