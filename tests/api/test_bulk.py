@@ -88,3 +88,13 @@ async def test_scopes(client: httpx.AsyncClient, token: Callable[[Scope], Awaita
     for scope in (Scope.READ, Scope.REPORT):
         client.headers["authorization"] = f"Bearer {await token(scope)}"
         problem(await client.post("/v1/runs/bulk", json={"action": "stop", "all": True}), 403, "forbidden")
+
+
+async def test_a_preview_does_nothing(client: httpx.AsyncClient) -> None:
+    """It says which runs match, page by page, and they go on."""
+    await client.post("/v1/runs", json={"runs": [COMMAND] * 3})
+    answer = await act(client, action="stop", q="status:queued", preview=True, limit=2)
+    assert answer["items"] == [{"id": 3, "result": "matches"}, {"id": 2, "result": "matches"}]
+    rest = await act(client, action="stop", q="status:queued", preview=True, limit=2, cursor=answer["next_cursor"])
+    assert (rest["items"], rest["next_cursor"]) == ([{"id": 1, "result": "matches"}], None)
+    assert {run["status"] for run in (await client.get("/v1/runs")).json()["items"]} == {"QUEUED"}

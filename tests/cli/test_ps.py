@@ -72,3 +72,16 @@ def test_nothing_to_list_says_where_to_look(cli: Cli, server: Server) -> None:
     done = cli("ps")
     assert done.stdout.startswith("ID  STATE")
     assert "agentrunner ps --all" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "is_said"), [("2026-01-01T00:00:00.000Z", True), ("2999-01-01T00:00:00.000Z", False)]
+)
+def test_a_search_that_lags_says_so(cli: Cli, contract: Contract, server: Server, written: str, is_said: bool) -> None:
+    """Only where it lags by more than a moment; a program is told in any case."""
+    page = {"items": [], "next_cursor": None, "indexed_to": written}
+    contract.replies += [(200, page), (200, page)]
+    done = cli("ps", "word")
+    assert ("is not searched yet" in done.stderr) == is_said
+    assert (written in done.stderr) == is_said
+    assert json.loads(cli("ps", "word", "--json").stdout)["indexed_to"] == written

@@ -7,7 +7,7 @@ import pytest
 from agentrunner.domain.project import NewProject
 from agentrunner.domain.query import Query, parse
 from agentrunner.domain.state import Reason, Status
-from agentrunner.engine import projects, runs
+from agentrunner.engine import projects, runs, search
 from engine.world import Host, World
 
 LABELLED = {"team": "web", "size": "m"}
@@ -102,7 +102,11 @@ FOUND = {
     '"login fix"': [1],
     '"fix login"': [],
     "100%": [1],
-    "%": [1],
+    "%": [],
+    "log": [],
+    "log*": [2, 1],
+    "-log*": [9, 8, 7, 6, 5, 4, 3],
+    "active_5": [5],
     "active_": [5, 4],
     r'"say \"hi\"\\"': [3],
     "status:queued backend:other -is:held since:30d web label:size=m": [],
@@ -110,8 +114,11 @@ FOUND = {
 }
 
 
-async def test_what_is_found(life: World) -> None:
-    """Each query finds just these."""
+@pytest.mark.parametrize("is_indexed", [True, False])
+async def test_what_is_found(life: World, is_indexed: bool) -> None:
+    """Each query finds just these, before the text is indexed and behind it."""
+    if is_indexed:
+        await search.index(life.s)
     assert {text: await found(life, text) for text in FOUND} == FOUND
 
 

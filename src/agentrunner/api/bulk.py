@@ -5,7 +5,7 @@ from litestar.params import JSONBody
 
 from agentrunner.api import query
 from agentrunner.api.routes import Given
-from agentrunner.domain.bulk import BulkPage, BulkRequest
+from agentrunner.domain.bulk import BulkItem, BulkPage, BulkRequest, Result
 from agentrunner.domain.errors import InvalidField
 from agentrunner.domain.query import parse
 from agentrunner.domain.token import Scope
@@ -23,7 +23,11 @@ async def act(context: Given, data: JSONBody[BulkRequest]) -> BulkPage:
     before = query.position(_NOUN, data.cursor)
     found = await bulk.find(context.services, wanted, before, data.limit + 1)
     following = query.cursor(_NOUN, found[data.limit - 1]) if len(found) > data.limit else None
-    return BulkPage(items=await bulk.apply(context.services, data.action, found[: data.limit]), next_cursor=following)
+    if data.preview:
+        items = [BulkItem(id=run_id, result=Result.MATCHES) for run_id in found[: data.limit]]
+    else:
+        items = await bulk.apply(context.services, data.action, found[: data.limit])
+    return BulkPage(items=items, next_cursor=following)
 
 
 HANDLERS = [act]

@@ -22,22 +22,25 @@ class Action(StrEnum):
 
 
 class Result(StrEnum):
-    """What became of one run: a fact, a wish that is not one yet, or nothing."""
+    """What became of one run: a fact, a wish that is not one yet, or nothing; in a preview that it matches."""
 
     DONE = "done"
     PENDING = "pending"
     REFUSED = "refused"
+    MATCHES = "matches"
 
 
 class BulkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An action for the runs that match `q`, the newest first. An empty `q` needs `all`.
 
-    `cursor` is the `next_cursor` of the request before, where more runs match than `limit`.
+    With `preview` nothing is done; the answer says for which runs it would be. `cursor` is the `next_cursor` of the
+    request before, where more runs match than `limit`.
     """
 
     action: Action
     q: Annotated[str, Meta(max_length=MAX_LENGTH)] = ""
     all: bool = False
+    preview: bool = False
     limit: Annotated[int, Meta(ge=1, le=MAX_BULK)] = MAX_BULK
     cursor: Annotated[str, Meta(max_length=100)] | None = None
 

@@ -1,7 +1,8 @@
 """The query grammar that API, command line and console share: `status:failed,stopped agent:claude "two words"`.
 
-A query is terms with blanks between them; a run has to match them all. A term is `field:value` or text to find in
-title or goal, in quotes where it holds blanks or a colon; `-` in front of a term negates it. Several values of one
+A query is terms with blanks between them; a run has to match them all. A term is `field:value`, or text (in quotes
+where it holds blanks or a colon): its words are looked for, one behind the other, in title, goal, messages, errors
+and how the run ended; `log*` finds the words that begin so. `-` in front of a term negates it. Several values of one
 field (`status:failed,stopped`) are alternatives. What is not known, unlike what is looked for, does not match:
 `cost:<1` leaves out runs without a price, `-cost:<1` lets them in. `since` and `until` ask when a run was created;
 dates are UTC, and `until` a date means until its end.
@@ -122,7 +123,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 def quoted(text: str) -> str:
-    """`text` as one term that is looked for in title and goal, in quotes where it needs them."""
+    """`text` as one term that is looked for as it is, in quotes where it needs them."""
     is_plain = ":" not in text and not any(map(str.isspace, text))
     return text if is_plain and text[:1] not in ("", "-", '"') else _in_quotes(text)
 
