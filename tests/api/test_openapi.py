@@ -8,7 +8,21 @@ import httpx
 import msgspec
 import pytest
 
-from agentrunner.api import bulk, control, events, health, metrics, projects, runs, stream, tokens, views, workers
+from agentrunner.api import (
+    bulk,
+    control,
+    events,
+    health,
+    metrics,
+    projects,
+    retention,
+    runs,
+    samples,
+    stream,
+    tokens,
+    views,
+    workers,
+)
 from agentrunner.api import config as config_route
 from agentrunner.api.server import Application
 from api.serving import COMMAND, claim, new_run, register
@@ -27,6 +41,7 @@ GET /v1/runs
 GET /v1/runs/{run_id}
 GET /v1/runs/{run_id}/events
 GET /v1/runs/{run_id}/explain
+GET /v1/runs/{run_id}/samples
 GET /v1/runs/{run_id}/stream
 GET /v1/stream
 GET /v1/tokens
@@ -40,6 +55,7 @@ POST /v1/control/record
 POST /v1/control/register
 POST /v1/control/wishes
 POST /v1/projects
+POST /v1/retention
 POST /v1/runs
 POST /v1/runs/bulk
 POST /v1/runs/{run_id}/events
@@ -71,7 +87,7 @@ async def test_every_route_is_in_it(document: dict[str, Any], application: Appli
     """The document lists exactly the routes there are, framework and raw."""
     assert sorted(f"{method} {path}" for method, path, _ in operations(document)) == ROUTES
     raw = [*runs.ROUTES, *events.ROUTES, *stream.ROUTES, *control.ROUTES, *metrics.ROUTES]
-    modules = (runs, bulk, views, workers, projects, tokens, config_route, health)
+    modules = (runs, bulk, views, workers, projects, retention, samples, tokens, config_route, health)
     framework = [handler for module in modules for handler in module.HANDLERS]
     assert len(ROUTES) == len(raw) + len(framework) + 1
 
@@ -87,7 +103,9 @@ async def test_it_is_well_formed(document: dict[str, Any]) -> None:
         declared = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert declared == {part[1:-1] for part in path.split("/") if part.startswith("{")}, (method, path)
         assert operation["summary"]
-        assert "$ref" in operation["responses"]["default"]["content"]["application/problem+json"]["schema"]
+        refusals = {status: each for status, each in operation["responses"].items() if status >= "4"}
+        assert {"400", "403", "421", "422", "503"} <= refusals.keys()
+        assert all("$ref" in each["content"]["application/problem+json"]["schema"] for each in refusals.values())
         assert [status for status in operation["responses"] if status.startswith("2")], (method, path)
         assert ("requestBody" in operation) <= (method in ("POST", "PATCH"))
 

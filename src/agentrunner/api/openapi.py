@@ -12,19 +12,35 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 
 from agentrunner.api.errors import Problem
+from agentrunner.api.query import MAX_ID
 from agentrunner.api.routes import Raw
 from agentrunner.domain.token import Scope
 
 _REF = "#/components/schemas/{name}"
-_PROBLEM = {
-    "description": "Refused: a problem document with a stable `code` and a `detail` that says what to do.",
-    "content": {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}},
+_REFUSALS = {
+    400: "The request, its JSON or its cursor cannot be understood.",
+    401: "No token, or one that is unknown or revoked.",
+    403: "The token has not the scope, or another website asks.",
+    404: "There is no such thing.",
+    408: "The body did not arrive in time.",
+    409: "It collides with what is there, or the run's status does not allow it.",
+    413: "The body is too large.",
+    415: "The body has a content type that is not taken.",
+    421: "The header Host names another server.",
+    422: "A field has a value that is not allowed; `detail` names it.",
+    429: "Too much is waiting already.",
+    431: "The request line and headers are too large.",
+    500: "A fault of the server; its log has the details under the request id.",
+    503: "Not possible right now; try again shortly.",
 }
+_ALWAYS = (400, 403, 421, 422, 431, 500, 503)
+_REQUEST_ID = {"description": "Names the request in the server's log.", "schema": {"type": "string"}, "required": True}
+_DEMANDED = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 _ANSWERS = {200: "Done.", 201: "Created.", 202: "Accepted; not fact yet.", 204: "Done; no content."}
 
 
-def document(raw: Sequence[Raw], framework: Litestar, version: str) -> bytes:
-    """The document as JSON."""
+def document(raw: Sequence[Raw], framework: Litestar, version: str, backends: Sequence[str] = ()) -> bytes:
+    """The document as JSON; `backends` are the names that a run may have."""
     schema: dict[str, Any] = framework.openapi_schema.to_schema()
     paths: dict[str, Any] = schema["paths"]
     scopes = dict(_scopes(framework))
@@ -40,6 +56,8 @@ def document(raw: Sequence[Raw], framework: Litestar, version: str) -> bytes:
     components = schema.setdefault("components", {})
     # msgspec describes its own structs exactly; the framework leaves bounds and unknown fields out.
     components["schemas"] = components.get("schemas", {}) | _components([*kinds, *_types(framework)])
+    if backends:
+        components["schemas"]["NewRun"]["properties"]["backend"]["enum"] = sorted(backends)
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     schema["info"] = {"title": "Agent Runner", "version": version}
     schema["servers"] = [{"url": "/"}]
@@ -139,7 +157,7 @@ def _operation(route: Raw) -> dict[str, Any]:
     answers = {
         str(status): {
             "description": _ANSWERS[status],
-            "content": {route.answer_type: {"schema": {"type": "string"} if kind is None else _schema(kind)}},
+            "content": {route.answer_type: {"schema": _described(route.answer_type, kind)}},
         }
         for status, kind in route.answers.items()
     }
@@ -150,14 +168,20 @@ def _operation(route: Raw) -> dict[str, Any]:
     return operation
 
 
+def _described(answer_type: str, kind: Any) -> dict[str, Any]:
+    """The schema of an answer; one without a type of ours is text, or this document itself."""
+    if kind is not None:
+        return _schema(kind)
+    return {"type": "object" if answer_type == "application/json" else "string"}
+
+
 def _parameters(route: Raw) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if "{run_id}" in route.path:
-        whole = {"type": "integer", "minimum": 1}
+        whole = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
         found.append({"name": "run_id", "in": "path", "required": True, "schema": whole})
     if route.header is not None:
-        name, text = route.header
-        found.append({"name": name, "in": "header", "description": text, "schema": {"type": "string"}})
+        found.append({"in": "header", **route.header})
     if route.query is not None:
         (described,), parts = msgspec.json.schema_components([route.query], ref_template=_REF)
         properties = parts[described["$ref"].rpartition("/")[2]]["properties"]
@@ -166,10 +190,53 @@ def _parameters(route: Raw) -> list[dict[str, Any]]:
 
 
 def _finish(operation: dict[str, Any], method: str, path: str, scope: Scope | None) -> None:
-    """What every operation has: an id, who may call it, and the problem document."""
+    """What every operation has: an id, who may call it, exact bounds, and the problem documents it may answer."""
     words = [word for word in re.split(r"[^a-z0-9]+", path) if word not in ("", "v1")]
     operation["operationId"] = "_".join([method, *words]) or method
     operation["security"] = [] if scope is None else [{"token": []}]
     operation["x-scope"] = None if scope is None else scope.value
-    operation["responses"].pop("400", None)
-    operation["responses"]["default"] = _PROBLEM
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _exact(parameter["schema"])
+    responses = operation["responses"]
+    for response in responses.values():
+        response.setdefault("headers", {})["X-Request-Id"] = _REQUEST_ID
+    for status in _refusals(operation, method, path, scope):
+        responses[str(status)] = _refusal(status)
+
+
+def _exact(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's schema as it is checked.
+
+    The framework writes bounds as floats, which rounds the largest id up, and says that a parameter may be null.
+    """
+    if "oneOf" in schema:
+        rest = {name: value for name, value in schema.items() if name != "oneOf"}
+        schema = next(each for each in schema["oneOf"] if each.get("type") != "null") | rest
+    for bound in ("minimum", "maximum"):
+        if isinstance(limit := schema.get(bound), float) and schema.get("type") == "integer":
+            schema[bound] = min(int(limit), MAX_ID)
+    return schema
+
+
+def _refusals(operation: dict[str, Any], method: str, path: str, scope: Scope | None) -> list[int]:
+    found = set(_ALWAYS)
+    if scope is not None:
+        found.add(401)
+    if "{" in path or method != "get":
+        found.add(404)
+    if method != "get":
+        found |= {409, 429}
+    if "requestBody" in operation:
+        found |= {408, 413, 415}
+    return sorted(found)
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
+    if (name := _DEMANDED.get(status)) is not None:
+        headers[name] = {"schema": {"type": "string"}, "required": True}
+    return {
+        "description": f"{_REFUSALS[status]} A problem document.",
+        "headers": headers,
+        "content": {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}},
+    }
