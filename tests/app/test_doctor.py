@@ -5,6 +5,7 @@ from pathlib import Path
 from agentrunner.app.doctor import checks
 from agentrunner.config import load
 from agentrunner.domain.check import Check
+from agentrunner.process import limits, resources
 
 
 def found(path: Path, **settings: object) -> dict[str, Check]:
@@ -21,6 +22,19 @@ def test_every_piece_is_looked_at(tmp_path: Path) -> None:
     assert {"process trees", "limits", "data directory", "open files", "inotify", "backend command"} <= made.keys()
     assert made["data directory"].status in {"ok", "warn"}
     assert [check.name for check in made.values() if check.status != "ok" and not check.advice] == []
+
+
+def test_every_limit_is_said(tmp_path: Path) -> None:
+    """Enforced, and by which cgroups, or not, and why; only then there is advice."""
+    check = found(tmp_path)["limits"]
+    enforced, _, refused = check.detail.partition("; not: ")
+    for name, why in limits.enforceable().items():
+        assert name in (enforced if why is None else refused)
+        assert why is None or why in refused
+    for name, (version, _) in resources.probe().bases.items():
+        assert f"{name} (cgroup v{version})" in enforced
+    assert (check.status == "ok") == (not refused)
+    assert ("DelegateSubgroup" in (check.advice or "")) == bool(refused)
 
 
 def test_a_directory_that_others_can_read_is_said(tmp_path: Path) -> None:

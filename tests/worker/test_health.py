@@ -1,5 +1,6 @@
 """Signs of life."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import httpx
@@ -32,10 +33,24 @@ class Supervised:
     """The part of an execution that learns of deadlines."""
 
     deadlines: list[float] = field(default_factory=list)
+    directory: None = None
 
     def move_deadline(self, boottime: float) -> None:
         """Keep it."""
         self.deadlines.append(boottime)
+
+
+class Deaf(Server):
+    """Answers from the third heartbeat on."""
+
+    asked = 0
+
+    async def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
+        """Silence first."""
+        self.asked += 1
+        if self.asked < 3:
+            raise ServerUnreachable("no")
+        return await super().heartbeat(request)
 
 
 @dataclass
@@ -71,3 +86,15 @@ async def test_a_refusal_is_not_silence() -> None:
     health = Health(Server(StaleEpoch()), ("w", 1), Worker([]), Lease(0.0, 15.0))
     with pytest.raises(StaleEpoch):
         await health.run(1.0)
+
+
+async def test_a_lost_beat_is_made_up_for_before_the_next_is_due() -> None:
+    """Three of them fit into the time of one, or a server that restarts would cost a lease most of its time."""
+    server = Deaf()
+    health = Health(server, ("w", 1), Worker([]), Lease(0.0, 15.0))
+    beating = asyncio.create_task(health.run(60.0))
+    async with asyncio.timeout(5):
+        await health.answered.wait()
+    assert server.asked == 3
+    beating.cancel()
+    await asyncio.wait({beating})

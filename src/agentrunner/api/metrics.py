@@ -12,7 +12,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 async def show(context: Context, call: Call, _: str) -> None:
     """`GET /metrics`."""
     query.check(call.scope["query_string"], (), ())
-    await call.answer(await context.figures.text(context.services), kind=TEXT.encode())
+    await call.answer(await context.figures.text(), kind=TEXT.encode())
 
 
 ROUTES = [

@@ -1,21 +1,26 @@
 """What this host can do, looked at piece by piece."""
 
 import os
-import resource
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 from agentrunner.agents.base import Found
+from agentrunner.app import doctor_data, doctor_host
 from agentrunner.app.backends import backends
 from agentrunner.config import Settings
 from agentrunner.domain.check import Check
-from agentrunner.process import limits, tree
-from agentrunner.process.adopt import foreign
+from agentrunner.process import limits, resources, tree
 
-_ENOUGH_FILES = 4096
-_ENOUGH_WATCHES = 8192
-_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+_DELEGATE = (
+    "Runs that ask for these are refused. Give this user a cgroup with the controllers memory, cpu and pids: for a "
+    "systemd service `Delegate=yes` with `DelegateSubgroup=agentrunner` (systemd 254 or newer)."
+)
+_TREE_WHY = "Pausing and killing reach every process of an agent in one write, however it hides; else /proc is walked."
+_DELEGATE = (
+    "systemd-run --user --scope -p Delegate=yes agentrunner up; for a service: Delegate=yes in its unit; "
+    "as root in a container: mount cgroup2 writable"
+)
+_LIMITS_WHY = "A run that asks for a limit which no worker can enforce is refused when it is created."
+_PROGRAM_WHY = "Runs of this backend are refused by workers on this host; nobody needs them all."
 
 
 def checks(settings: Settings) -> Iterator[Check]:
@@ -23,10 +28,10 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield from _programs()
     yield _tree(settings)
     yield _limits()
-    yield _directory(settings.data_path)
-    yield from _foreign(settings.data_path)
-    yield _files()
-    yield _watches()
+    yield from doctor_data.checks(settings)
+    yield doctor_host.open_files()
+    yield doctor_host.watches()
+    yield doctor_host.clock()
 
 
 def _programs() -> Iterator[Check]:
@@ -36,7 +41,8 @@ def _programs() -> Iterator[Check]:
 
 def _program(name: str, found: Found) -> Check:
     if not found.available:
-        return Check(name=f"backend {name}", status="warn", detail="its program is not there", advice=found.advice)
+        detail = "its program is not there"
+        return Check(name=f"backend {name}", status="warn", detail=detail, why=_PROGRAM_WHY, advice=found.advice)
     words = [word for word in (found.program, found.version) if word]
     return Check(name=f"backend {name}", status="ok", detail=", ".join(words) or "built in")
 
@@ -46,70 +52,22 @@ def _tree(settings: Settings) -> Check:
     try:
         probe = tree.probe(settings.tree or None)
     except (OSError, ValueError) as error:
-        return Check(
-            name=name, status="fail", detail=str(error), advice="Unset AGENTRUNNER_TREE to use the best there is."
-        )
+        advice = "unset AGENTRUNNER_TREE, to use the best there is"
+        return Check(name=name, status="fail", detail=str(error), why=_TREE_WHY, advice=advice)
     refused = "; ".join(f"{mechanism} not: {why}" for mechanism, why in probe.refused.items())
     detail = probe.name + (f" ({refused})" if refused else "")
     if probe.name != "walk":
-        return Check(name=name, status="ok", detail=detail)
-    advice = "Give this user a writable cgroup (systemd: Delegate=yes): pausing and killing become one write."
-    return Check(name=name, status="warn", detail=detail, advice=advice)
+        return Check(name=name, status="ok", detail=detail, why=_TREE_WHY)
+    return Check(name=name, status="warn", detail=detail, why=_TREE_WHY, advice=_DELEGATE)
 
 
 def _limits() -> Check:
-    refused = {name: why for name, why in limits.enforceable().items() if why is not None}
-    enforced = [name for name, why in limits.enforceable().items() if why is None]
-    detail = "enforced: " + ", ".join(sorted(enforced))
+    """Which limits of a run are enforced here, by what, and for the others why not and what helps."""
+    found, bases = limits.enforceable(), resources.known().bases
+    ways = {name: f" (cgroup v{bases[name][0]})" for name in bases}
+    detail = "enforced: " + ", ".join(f"{name}{ways.get(name, '')}" for name, why in sorted(found.items()) if not why)
+    refused = {name: why for name, why in found.items() if why is not None}
     if not refused:
-        return Check(name="limits", status="ok", detail=detail)
-    whys = "; ".join(sorted(set(refused.values())))
-    return Check(name="limits", status="warn", detail=f"{detail}; not: {', '.join(sorted(refused))}", advice=whys)
-
-
-def _directory(path: Path) -> Check:
-    name = "data directory"
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return Check(name=name, status="ok", detail=f"{path} will be made by `agentrunner up`")
-    if mode & 0o077:
-        advice = f"chmod 700 {path}"
-        return Check(name=name, status="warn", detail=f"{path} can be read by other users ({mode:o})", advice=advice)
-    free = os.statvfs(path)
-    gib = free.f_bavail * free.f_frsize / (1 << 30)
-    detail = f"{path}, {gib:.1f} GiB free"
-    if gib >= 1:
-        return Check(name=name, status="ok", detail=detail)
-    return Check(name=name, status="warn", detail=detail, advice="Make room: output is lost once the disk is full.")
-
-
-def _foreign(path: Path) -> Iterator[Check]:
-    """Live runs of more than one database under one data directory."""
-    live = foreign(path / "runs", "")
-    if len({found.parent for found in live}) < 2:
-        return
-    detail = f"live runs of more than one database, for example {live[0]} and {live[-1]}"
-    advice = "A worker touches only the runs of the database it serves; end the others where they were started."
-    yield Check(name="run directories", status="warn", detail=detail, advice=advice)
-
-
-def _files() -> Check:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = hard == resource.RLIM_INFINITY or hard >= _ENOUGH_FILES
-    advice = None if enough else f"Raise the hard limit of open files (`ulimit -Hn`) to {_ENOUGH_FILES} or more."
-    return Check(
-        name="open files", status="ok" if enough else "warn", detail=f"{soft} soft, {hard} hard", advice=advice
-    )
-
-
-def _watches() -> Check:
-    try:
-        allowed = int(_WATCHES.read_text())
-    except (OSError, ValueError):
-        return Check(
-            name="inotify", status="warn", detail="not offered by this kernel", advice="Live output comes late."
-        )
-    enough = allowed >= _ENOUGH_WATCHES
-    advice = None if enough else f"sysctl fs.inotify.max_user_watches={_ENOUGH_WATCHES}"
-    return Check(name="inotify", status="ok" if enough else "warn", detail=f"{allowed} watches a user", advice=advice)
+        return Check(name="limits", status="ok", detail=detail, why=_LIMITS_WHY)
+    whys = "; ".join(f"{name}: {why}" for name, why in sorted(refused.items()))
+    return Check(name="limits", status="warn", detail=f"{detail}; not: {whys}", why=_LIMITS_WHY, advice=_DELEGATE)

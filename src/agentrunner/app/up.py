@@ -19,6 +19,7 @@ from typing import Any
 
 from agentrunner import __version__
 from agentrunner.app.address import SOCKET_NAME, read_address
+from agentrunner.app.log_line import line
 from agentrunner.app.parent import PARENT_FD, REFUSED
 from agentrunner.app.tokens import make_local_tokens
 from agentrunner.config import BY_NAME, SETTINGS, Settings
@@ -45,7 +46,7 @@ class Part:
     pidfd: int = -1
     started_at: float = 0.0
     start_at: float = 0.0
-    pause_s: float = _FIRST_PAUSE_S
+    pause_s: float = 0.0
     restarts: int = field(default=0)
 
 
@@ -155,9 +156,10 @@ class Parent:
             self._told.append(signal.SIGTERM)
             return
         if time.monotonic() - part.started_at > _STEADY_S:
-            part.pause_s = _FIRST_PAUSE_S
+            part.pause_s = 0.0
+        # At once the first time: only one that keeps ending is given a pause.
         part.start_at = time.monotonic() + part.pause_s
-        part.pause_s = min(part.pause_s * 2, _LONGEST_PAUSE_S)
+        part.pause_s = min(max(part.pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
         part.restarts += 1
         self._say(f"The {part.name} ended ({_how(code)}); starting it again. Agents are not touched.")
 
@@ -262,8 +264,9 @@ def _greet(settings: Settings) -> None:
         _say("Running as root: agents can do everything on this host.")
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _say(text: str) -> None:
+    """A line for a person, or one of the log that the parts write too."""
+    print(text if sys.stderr.isatty() else line("up", text), file=sys.stderr, flush=True)
 
 
 def live_runs(settings: Settings) -> int:

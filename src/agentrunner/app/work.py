@@ -7,7 +7,7 @@ from pathlib import Path
 from agentrunner import __version__
 from agentrunner.app.address import SOCKET_NAME
 from agentrunner.app.backends import backends
-from agentrunner.app.logs import configure
+from agentrunner.app.logs import catch_all, configure
 from agentrunner.app.open_files import allow_many
 from agentrunner.app.parent import inherited_fd, until_told_or_failed
 from agentrunner.app.tokens import WORKER_TOKEN_FILE
@@ -27,6 +27,7 @@ def work(settings: Settings, succeed: bool = False) -> None:
     With `succeed`, a worker that still holds the state directory is given 5 s, then killed by its proven start time.
     """
     configure(settings, "worker")
+    catch_all()
     allow_many()
     me = identity.take(settings.data_path, SUCCEED_S if succeed else 0.0)
     try:
@@ -74,7 +75,8 @@ def options(settings: Settings) -> WorkerOptions:
         slots=settings.slots,
         grace_s=settings.grace_s,
         spool_cap_bytes=settings.spool_cap_mb << 20,
-        spool_retention_s=settings.spool_retention_s,
+        spool_retention_s=settings.retention_spools * 86_400,
+        spool_retention_bytes=settings.retention_spools_bytes,
         tree=settings.tree or None,
         pass_env=[name for name in settings.pass_env.split(",") if name],
         environment=dict(os.environ),

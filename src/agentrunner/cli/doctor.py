@@ -1,15 +1,17 @@
 """`agentrunner doctor`: what this host can do, and what to do about what it cannot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from agentrunner.cli import failures
 from agentrunner.cli.session import Session, pass_session, server_options
 
 if TYPE_CHECKING:
     from agentrunner.domain.check import Check
+    from agentrunner.domain.worker import WorkerView
 
 _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 
@@ -36,7 +38,7 @@ def doctor(session: Session) -> int:
 
 
 def show(session: Session, found: "list[Check]") -> None:
-    """Print what was found, a line each."""
+    """Print what was found, a line each; where it is not well, why that matters and what mends it."""
     if session.out.as_json:
         session.out.json({"items": found, "next_cursor": None})
         return
@@ -50,30 +52,65 @@ def _print(session: Session, check: "Check") -> None:
     out = session.out
     mark, colour = _MARKS[check.status]
     out.line(f"{out.paint(mark, colour)} {out.paint(one_line(check.name), bold=True)}: {one_line(check.detail)}")
-    if check.advice and check.status != "ok":
-        out.line(f"    {one_line(check.advice)}")
+    if check.status == "ok":
+        return
+    for text in (check.why, check.advice):
+        if text:
+            out.line(f"    {one_line(text)}")
 
 
 def _server_checks(session: Session) -> Iterator["Check"]:
-    """Whether a server answers, knows our token, and has a worker."""
+    """Whether a server answers, knows our token, is of this version, and has a worker."""
     from agentrunner.client import workers
+    from agentrunner.client.http import Http
     from agentrunner.domain.check import Check
     from agentrunner.domain.errors import AgentRunnerError, ServerUnreachable
 
+    why = "Commands ask it, workers get their runs from it; agents that run go on without it."
     try:
-        http = session.http
+        http: Http = session.http
         found = list(workers.every(http))
+        version = http.get("/v1/config", Versions).version
     except ServerUnreachable as error:
-        yield Check(name="server", status="warn", detail=error.detail, advice="`agentrunner up` starts one.")
+        advice = "`agentrunner up` starts one."
+        yield Check(name="server", status="warn", detail=error.detail, why=why, advice=advice)
         return
     except AgentRunnerError as error:
-        yield Check(name="server", status="fail", detail="it refuses this command", advice=error.detail)
+        detail = "it refuses this command"
+        yield Check(name="server", status="fail", detail=detail, why=why, advice=error.detail)
         return
-    yield Check(name="server", status="ok", detail=f"answers at {http.target.words}")
+    yield Check(name="server", status="ok", detail=f"answers at {http.target.words}", why=why)
     online = [worker for worker in found if worker.online]
-    advice = "`agentrunner up` or `agentrunner worker` starts one; until then runs stay queued."
+    yield _versions(version, online)
+    yield _workers(online, len(found))
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a server's configuration what matters here."""
+
+    version: str
+
+
+def _versions(server: str, online: "Sequence[WorkerView]") -> "Check":
+    from agentrunner import __version__
+    from agentrunner.domain.check import Check
+
+    named = [("this command", __version__), *((f"worker {worker.name}", worker.version) for worker in online)]
+    others = [f"{name} {version}" for name, version in named if version != server]
+    why = "Neighbouring versions understand each other; others refuse what they do not know."
+    if not others:
+        return Check(name="versions", status="ok", detail=f"all {server}", why=why)
+    detail = f"the server is {server}, {', '.join(others)}"
+    advice = f"pip install agentrunner=={server} there, or the newest everywhere; then start it again. Agents go on."
+    return Check(name="versions", status="warn", detail=detail, why=why, advice=advice)
+
+
+def _workers(online: "Sequence[WorkerView]", known: int) -> "Check":
+    from agentrunner.domain.check import Check
+
+    why = "Without one runs stay queued."
     names = ", ".join(f"{worker.name} ({worker.running} of {worker.slots} slots)" for worker in online)
     if online:
-        yield Check(name="worker", status="ok", detail=f"online: {names}")
-    else:
-        yield Check(name="worker", status="warn", detail=f"none of {len(found)} is online", advice=advice)
+        return Check(name="worker", status="ok", detail=f"online: {names}", why=why)
+    advice = "`agentrunner up` or `agentrunner worker` starts one."
+    return Check(name="worker", status="warn", detail=f"none of {known} is online", why=why, advice=advice)

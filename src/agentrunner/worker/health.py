@@ -11,8 +11,12 @@ from agentrunner.domain.errors import ServerUnreachable
 from agentrunner.worker.control import Control
 from agentrunner.worker.execution import Execution
 from agentrunner.worker.lease import Lease, boottime
+from agentrunner.worker.sampler import Sampler
 
 log = structlog.get_logger("agentrunner.worker")
+
+_AGAIN_S = 0.5
+_SHORTEST_PAUSE_S = 0.1
 
 
 class Supervising(Protocol):
@@ -32,6 +36,7 @@ class Health:
         self._worker_id, self._epoch = me
         self._worker = worker
         self._lease = lease
+        self._sampler = Sampler()
         self.answered = asyncio.Event()
         """Set once the server has answered: before that nothing new can be given a deadline."""
 
@@ -39,19 +44,28 @@ class Health:
         """For ever; raises WorkerNotFound or StaleEpoch where the server refuses this worker."""
         while True:
             begun = boottime()
-            await self.beat()
-            await asyncio.sleep(max(0.1, every_s - (boottime() - begun)))
+            # One that was lost is made up for at once: waiting for the next would cost the lease a whole beat, and a
+            # worker that has just come would claim nothing until then.
+            pause_s = every_s if await self.beat() else min(every_s, _AGAIN_S)
+            await asyncio.sleep(max(_SHORTEST_PAUSE_S, pause_s - (boottime() - begun)))
 
-    async def beat(self) -> None:
-        """One heartbeat."""
+    async def beat(self) -> bool:
+        """One heartbeat; answers whether the server did."""
         sent = boottime()
-        request = HeartbeatRequest(worker_id=self._worker_id, epoch=self._epoch, running=len(self._worker.executions))
+        executions = self._worker.executions
+        request = HeartbeatRequest(
+            worker_id=self._worker_id,
+            epoch=self._epoch,
+            running=len(executions),
+            samples=await self._sampler.take(executions),
+        )
         try:
             answer = await self._control.heartbeat(request)
         except ServerUnreachable as error:
             log.debug("heartbeat not answered", error=error.detail)
-            return
+            return False
         self._lease.answered(sent, answer.lease_s)
         self.answered.set()
         for execution in self._worker.executions:
             execution.move_deadline(self._lease.until)
+        return True
