@@ -12,9 +12,11 @@ from typing import Any
 from chaos.ledger import Plan, draw, starts
 from e2e.processes import Process
 from e2e.product import TERMINAL, Product
+from waiting import until
 
 TICK_S = 0.05
 PARTS = ("server", "worker")
+BESIDE_SLOTS = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -49,11 +51,13 @@ class Task:
 class Keeper:
     """Keeps server and worker running as `up` does, but starts them again at once: a drill has no time to back off."""
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Product, beside: int = 0) -> None:
+        """`beside` workers run with state directories of their own, `beside-1` and so on, and come by TCP."""
         self._product = product
+        self.names = (*PARTS, *(f"beside-{number}" for number in range(1, beside + 1)))
         self._parts: dict[str, tuple[Process, float]] = {}
         self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._keep, args=(part,), name=f"keep-{part}") for part in PARTS]
+        self._threads = [threading.Thread(target=self._keep, args=(name,), name=f"keep-{name}") for name in self.names]
 
     def start(self) -> None:
         """Start both."""
@@ -76,12 +80,31 @@ class Keeper:
     def _keep(self, part: str) -> None:
         while not self._ended.is_set():
             at = time.time()
-            process = self._product.start(part)
+            process = self._product.start(part) if part in PARTS else self._start_beside(part)
             self._parts[part] = (process, at)
             if self._ended.is_set():
                 process.kill()
             self._product.wait_ended(process)
             self._ended.wait(0.02)
+
+    def _start_beside(self, name: str) -> Process:
+        port = self._product.environment["AGENTRUNNER_PORT"]
+        token = until(lambda: _text(self._product.data_dir / "worker-token"), 20)
+        return self._product.start(
+            "worker",
+            data_dir=self._product.data_dir / name,
+            server_url=f"http://127.0.0.1:{port}",
+            token=token,
+            worker_name=name,
+            slots=BESIDE_SLOTS,
+        )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 class Feeder(threading.Thread):

@@ -1,18 +1,27 @@
 """What must be true after a drill, checked run by run, and the figures that say so."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chaos import remains, shorts
+from chaos.flow import timelines
 from chaos.harness import Task
 from chaos.ledger import TAGS, Difference, book, compare, of_writer, starts
-from chaos.victims import Kills, instant
+from chaos.shorts import Stop
+from chaos.victims import Drill, Kills, instant
 from e2e.processes import agents, of_directory
 
 STREAMS = {"out": "stdout", "err": "stderr"}
 ENDS = {"run.completed", "run.failed", "run.stopped"}
+_LEASES_LOST = 0.02
+"""The part of the runs whose worker may be without an answer for a lease: a loaded host starts a killed server late."""
+_STARTS = 8
+"""Starts that one kill may cut short: directories are then there that nothing was executed in."""
+_STOP_SLACK_MS = 5000.0
+"""How long a worker that goes on may take until it has caught up."""
 
 
 @dataclass(slots=True)
@@ -135,22 +144,24 @@ def identity(started: dict[str, Any]) -> tuple[int, int]:
 def spools_by_run(data_dir: Path) -> dict[int, list[Path]]:
     """The run directories of a data directory by run id."""
     found: dict[int, list[Path]] = defaultdict(list)
-    for spec in sorted(data_dir.glob("runs/*/*/spec.json")):
-        found[json.loads(spec.read_text())["run"]].append(spec.parent)
+    for directory in sorted(remains.directories(data_dir)):
+        spec = directory / "spec.json"
+        if spec.exists():
+            found[json.loads(spec.read_text())["run"]].append(directory)
     return found
 
 
-def adoption_times(tasks: list[Task], kills: Kills) -> list[float]:
-    """Seconds from each kill of the worker until each run that was active then was adopted by the next."""
-    times: list[float] = []
-    for task in tasks:
-        adopted = [instant(event["ts"]) for event in task.events if event["type"] == "run.adopted"]
-        begun = [instant(event["ts"]) for event in task.events if event["type"] == "run.started"]
-        for at in kills.at_ms["worker"]:
-            later = [then for then in adopted if then >= at]
-            if begun and begun[0] < at and later:
-                times.append((min(later) - at) / 1000)
-    return times
+def adoption_times(events: list[dict[str, Any]], killed_ms: list[float], worker: str) -> list[float]:
+    """Seconds from each kill of a worker until a run that it had then was adopted by the next."""
+    mine = [event for event in events if event["payload"].get("worker") == worker]
+    adopted = [instant(event["ts"]) for event in mine if event["type"] == "run.adopted"]
+    begun = [instant(event["ts"]) for event in events if event["type"] == "run.started"]
+    # Of one that changed hands the first start is another worker's.
+    if not adopted or not begun or any(event["type"] == "run.retried" for event in events):
+        return []
+    # Milliseconds are rounded in an event: an adoption just before a kill must not count for it.
+    later = [(at, [then for then in adopted if then > at + 1]) for at in killed_ms if at > begun[0]]
+    return [(min(then) - at) / 1000 for at, then in later if then]
 
 
 def share(values: list[float], part: float) -> float | None:
@@ -159,9 +170,8 @@ def share(values: list[float], part: float) -> float | None:
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * part))], 3) if ordered else None
 
 
-def figures(verdict: Verdict, kills: Kills, tasks: list[Task]) -> dict[str, Any]:
+def figures(verdict: Verdict, kills: Kills, tasks: list[Task], adopted: list[float]) -> dict[str, Any]:
     """Everything counted and measured, for one line of JSON."""
-    adopted = adoption_times(tasks, kills)
     started = [event["payload"] for task in tasks for event in task.events if event["type"] == "run.started"]
     return {
         "tree": sorted({payload["tree"] for payload in started}),
@@ -180,9 +190,83 @@ def figures(verdict: Verdict, kills: Kills, tasks: list[Task]) -> dict[str, Any]
         "stuck": verdict.stuck,
         "gaps": verdict.gaps,
         "identity_changed": verdict.identity_changed,
-        "agents_unchanged_by_kills": kills.agents_unchanged,
+        "agents_unchanged": dict(kills.agents_unchanged),
         "processes_left": verdict.processes_left + kills.trees_left,
         "server_ready_s": {"p50": share(kills.ready_s, 0.5), "p99": share(kills.ready_s, 0.99)},
         "adopted_s": {"p50": share(adopted, 0.5), "p99": share(adopted, 0.99)},
         "shim_tree_gone_s": {"p50": share(kills.tree_gone_s, 0.5), "max": share(kills.tree_gone_s, 1.0)},
     }
+
+
+@dataclass(slots=True)
+class ShortVerdict:
+    """Every short run judged, and what was seen on the way."""
+
+    faults: shorts.Faults = field(default_factory=shorts.Faults)
+    statuses: Counter[str] = field(default_factory=Counter)
+    victims: Counter[str] = field(default_factory=Counter)
+    stop_effects: Counter[str] = field(default_factory=Counter)
+    adopted: list[float] = field(default_factory=list)
+    lines: int = 0
+    late: int = 0
+    attempts: int = 0
+
+    def add(self, short: shorts.Short, events: list[dict[str, Any]], stops: list[Stop]) -> None:
+        """Judge one run."""
+        stood = shorts.held_by(events, stops, instant, _STOP_SLACK_MS)
+        self.statuses[shorts.judge(short, events, stood, self.faults)] += 1
+        self.victims[short.errand.wish] += short.is_killed
+        self.lines += sum(len(event["payload"]["lines"]) for event in events if event["type"] == "log")
+        self.late += sum(bool(event.get("late")) for event in events)
+        types = [event["type"] for event in events]
+        self.attempts += 1 + types.count("run.retried")
+        if stood and "run.lost" in types:
+            effect = "retried" if "run.retried" in types else "taken up again" if short.errand.on_lost == "wait" else ""
+            self.stop_effects[effect or ("failed" if events[-1]["type"] == "run.failed" else "ended before")] += 1
+
+
+def judge_all(drill: Drill, stops: list[Stop], descriptors: tuple[dict[str, int], dict[str, int]]) -> dict[str, Any]:
+    """Every promise against what there is, with the product still running."""
+    verdict, others, tasks = Verdict(), ShortVerdict(), drill.feeder.tasks
+    worker = json.loads((drill.product.data_dir / "worker.json").read_text())["worker_id"]
+    killed_ms = drill.kills.at_ms["worker"]
+    spools = spools_by_run(drill.product.data_dir)
+    adopted: list[float] = []
+    for task in tasks:
+        verdict.add(task, spools)
+        adopted += adoption_times(task.events, killed_ms, worker)
+    for short, events in timelines(drill.product, drill.flow.shorts):
+        others.add(short, events, stops)
+        adopted += adoption_times(events, killed_ms, worker)
+    verdict.look_around(drill.product.data_dir)
+    found = figures(verdict, drill.kills, tasks, adopted)
+    for name, count in others.faults.count.items():
+        found[name] += count
+    found["runs"] += len(drill.flow.shorts)
+    found["lines"] += others.lines
+    found |= {
+        "short_statuses": dict(others.statuses),
+        "victims": dict(others.victims),
+        "stop_effects": dict(others.stop_effects),
+        "late_events": others.late,
+        "leases_lost": others.faults.leases_lost,
+    }
+    broken = verdict.broken + others.faults.broken + _unreached(drill, others)
+    count = drill.kills.count
+    starts_cut = count["worker"] + count["zygote"] + count["server"] + count["stop"]
+    broken += remains.look_at(drill.product, (others.attempts + len(tasks), starts_cut * _STARTS), *descriptors)
+    return {**found, "broken": broken[:50]}
+
+
+def _unreached(drill: Drill, others: ShortVerdict) -> list[str]:
+    """A drill that did not do what it was to do has proven nothing."""
+    found = []
+    if not drill.goal.is_met(drill.kills.count):
+        found.append(f"too few kills in time: {dict(drill.kills.count)}")
+    if others.faults.leases_lost > _LEASES_LOST * len(drill.flow.shorts):
+        found.append(f"{others.faults.leases_lost} runs lost their lease with nobody standing still")
+    if drill.kills.trees_left:
+        found.append(f"{drill.kills.trees_left} processes outlived their shim")
+    if drill.goal.stops and not {"retried", "failed", "taken up again"} <= others.stop_effects.keys():
+        found.append(f"the stopped workers had too few kinds of runs: {dict(others.stop_effects)}")
+    return found

@@ -3,18 +3,26 @@
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
+from chaos.flow import Flow
 from chaos.harness import Feeder, Keeper, Task, running_agents
 from chaos.ledger import starts
-from e2e.processes import Process, everything, look, of_directory
+from chaos.shorts import Short
+from e2e.processes import Process, everything, look
 from e2e.product import Product
 
 KINDS = ("server", "worker", "zygote")
+VICTIMS = ("shim", "agent")
+"""What is killed in a run that is there for that."""
 GONE_WITHIN_S = 30.0
+_AHEAD = 2
+_LINES_FIRST = 3
+_PAUSE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -22,13 +30,13 @@ class Kills:
     """Every effective kill, when it was, and what was measured at it."""
 
     count: Counter[str] = field(default_factory=Counter)
-    at_ms: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in (*KINDS, "shim")})
+    at_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     without_effect: int = 0
     ready_s: list[float] = field(default_factory=list)
     tree_gone_s: list[float] = field(default_factory=list)
     trees_left: int = 0
-    agents_unchanged: int = 0
-    agents_ended: int = 0
+    agents_unchanged: Counter[str] = field(default_factory=Counter)
+    long_shims: int = 0
 
     def note(self, kind: str) -> None:
         """One more."""
@@ -38,16 +46,31 @@ class Kills:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """How many kills are wanted: of each of server, worker and zygote, of all three, of shims."""
+    """How many kills are wanted: of each of server, worker and zygote, of all three, of shims, of agents; and stops.
+
+    `long_shims` are those of the shims that are killed in a long run.
+    """
 
     each: int
     together: int
     shims: int
+    agents: int
+    long_shims: int
+    stops: int = 0
 
     def is_met(self, count: Counter[str]) -> bool:
         """Whether everybody may stop."""
+        others = (("shim", self.shims), ("agent", self.agents), ("stop", self.stops))
+        return self.has_parts(count) and all(count[kind] >= wanted for kind, wanted in others)
+
+    def has_parts(self, count: Counter[str]) -> bool:
+        """Whether server, worker and zygote were killed often enough: what is left then only waits for its victims."""
         parts = [count[kind] for kind in KINDS]
-        return min(parts) >= self.each and sum(parts) >= self.together and count["shim"] >= self.shims
+        return min(parts) >= self.each and sum(parts) >= self.together
+
+    def share(self, count: Counter[str]) -> float:
+        """How much of the kills of server, worker and zygote is done."""
+        return sum(min(count[kind], self.each) for kind in KINDS) / (self.each * len(KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,7 @@ class Drill:
     product: Product
     keeper: Keeper
     feeder: Feeder
+    flow: Flow
     kills: Kills
     goal: Goal
     over: threading.Event
@@ -83,13 +107,16 @@ class Killer(threading.Thread):
         self._pause_s = pause_s
         self._chance = chance
 
+    def end(self) -> None:
+        """Wait for the thread, which ends when everything is over."""
+        self.join()
+
     def run(self) -> None:
         """Kill until everything is over."""
         try:
             killed_at: float | None = None
-            while not self._drill.wait(0.03):
-                victim = self._find(self._drill)
-                if victim is None:
+            while not self._drill.wait(0.01):
+                if self._is_held() or (victim := self._find(self._drill)) is None:
                     continue
                 if killed_at is not None and self._kind == "server":
                     self._drill.kills.ready_s.append(time.monotonic() - killed_at)
@@ -99,6 +126,19 @@ class Killer(threading.Thread):
         except BaseException as error:
             self.failure = error
             raise
+
+    def _is_held(self) -> bool:
+        """The others are waited for: where the server is hardly ever there, nobody else gets anything done.
+
+        While workers are to stand still it is left alone: a lease counts only the time that the server is there.
+        """
+        count = self._drill.kills.count
+        if self._drill.goal.has_parts(count):
+            return True
+        if self._kind == "server" and count["stop"] < self._drill.goal.stops:
+            return True
+        kinds = KINDS if count["server"] else KINDS[1:]
+        return count[self._kind] > min(count[kind] for kind in kinds) + _AHEAD
 
     def _kill(self, victim: Process) -> float | None:
         kills = self._drill.kills
@@ -110,8 +150,7 @@ class Killer(threading.Thread):
         kills.note(self._kind)
         self._drill.wait(0.2)
         unchanged = sum(_is_still(pid, at) for pid, at in before)
-        kills.agents_unchanged += unchanged
-        kills.agents_ended += len(before) - unchanged
+        kills.agents_unchanged[self._kind] += unchanged
         return killed_at
 
 
@@ -119,16 +158,20 @@ class ShimKiller(threading.Thread):
     """Kills the shims of runs that are there for that, and watches their trees go."""
 
     def __init__(self, drill: Drill, pause_s: float, chance: random.Random) -> None:
-        super().__init__(name="kill-shim")
+        super().__init__(name="kill-long-shim")
         self.failure: BaseException | None = None
         self._drill = drill
         self._pause_s = pause_s
         self._chance = chance
 
+    def end(self) -> None:
+        """Wait for the thread, which ends when everything is over."""
+        self.join()
+
     def run(self) -> None:
         """Kill until there were enough."""
         try:
-            while self._drill.kills.count["shim"] < self._drill.goal.shims and not self._drill.wait(0.1):
+            while self._drill.kills.long_shims < self._drill.goal.long_shims and not self._drill.wait(0.1):
                 task = next((task for task in self._drill.feeder.active if is_loseable(task)), None)
                 if task is not None and not self._drill.wait(self._chance.uniform(0.2, self._pause_s)):
                     self._kill(task)
@@ -145,6 +188,7 @@ class ShimKiller(threading.Thread):
         if not shim.kill():
             self._drill.kills.without_effect += 1
             return
+        self._drill.kills.long_shims += 1
         self._drill.kills.note("shim")
         killed_at = time.monotonic()
         while tree := tree_of(task):
@@ -153,6 +197,59 @@ class ShimKiller(threading.Thread):
                 return
             self._drill.wait(0.02)
         self._drill.kills.tree_gone_s.append(time.monotonic() - killed_at)
+
+
+class VictimKiller(threading.Thread):
+    """Kills the agents, or the shims, of short runs that are there for that, once they have written a few lines."""
+
+    def __init__(self, drill: Drill, kind: str, chance: random.Random) -> None:
+        super().__init__(name=f"kill-{kind}")
+        self.failure: BaseException | None = None
+        self._drill = drill
+        self._kind = kind
+        self._chance = chance
+        self._ended = threading.Event()
+
+    def end(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self.join()
+
+    def run(self) -> None:
+        """Kill whoever comes."""
+        try:
+            while not self._ended.wait(0.05):
+                for short in self._drill.flow.victims(self._kind):
+                    if not self._ended.wait(self._chance.uniform(0.0, _PAUSE_S)):
+                        self._kill(short)
+        except BaseException as error:
+            self.failure = error
+            raise
+
+    def _kill(self, short: Short) -> None:
+        known = list(short.executions().values())
+        if not known or sum(len(numbers) for numbers in known[0].lines.values()) < _LINES_FIRST:
+            return
+        pid, started = known[0].starts[0]
+        agent = look(pid)
+        if agent is None or agent.started != started:
+            return
+        victim = agent if self._kind == "agent" else look(agent.parent)
+        if victim is None or (self._kind == "shim" and victim.kind != "shim"):
+            return
+        short.is_killed = True
+        if not victim.kill():
+            self._drill.kills.without_effect += 1
+            return
+        self._drill.kills.note(self._kind)
+        killed_at = time.monotonic()
+        while agent.is_alive:
+            if time.monotonic() - killed_at > GONE_WITHIN_S:
+                self._drill.kills.trees_left += 1
+                return
+            self._ended.wait(0.005)
+        if self._kind == "shim":
+            self._drill.kills.tree_gone_s.append(time.monotonic() - killed_at)
 
 
 def tree_of(task: Task) -> list[Process]:
@@ -195,11 +292,31 @@ def has_committed(task: Task, since_ms: float) -> bool:
 
 
 def spawning_zygote(drill: Drill) -> Process | None:
-    """The zygote, once it has a shim for a child."""
-    for zygote in of_directory(drill.product.data_dir, "zygote"):
-        if any(process.parent == zygote.pid and process.kind == "shim" for process in everything()):
+    """A zygote that has a shim for a child, the hosts taking turns."""
+    names = [name for name in drill.keeper.names if name != "server"]
+    turn = drill.kills.count["zygote"] % len(names)
+    for name in names[turn:] + names[:turn]:
+        zygote = zygote_of(drill.product.data_dir / ("" if name == "worker" else name))
+        if zygote is not None and has_children(zygote):
             return zygote
     return None
+
+
+def zygote_of(state_dir: Path) -> Process | None:
+    """The zygote that last took over a host's socket, while it lives."""
+    try:
+        zygote = look(int((state_dir / "zygote.lock").read_text().split()[0]))
+    except (OSError, ValueError, IndexError):
+        return None
+    return zygote if zygote is not None and zygote.kind == "zygote" else None
+
+
+def has_children(process: Process) -> bool:
+    """Whether a process has any."""
+    try:
+        return bool(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().strip())
+    except OSError:
+        return False
 
 
 def instant(text: str) -> float:

@@ -264,17 +264,3 @@ async def test_old_idempotency_keys_are_forgotten(world: World) -> None:
     world.clock.advance(0.001)
     await schedule.forget(world.s)
     assert (await runs.create(world.s, asked, "k"))[0].id != first.id
-
-
-async def test_secrets_are_deleted_with_the_spools(world: World) -> None:
-    """Not while the run lives, not before the retention is over, and then for good."""
-    run = await world.create(secrets={"API_KEY": "correct horse"})
-    waiting = await world.create(secrets={"API_KEY": "battery staple"})
-    await runs.stop(world.s, run.id)
-    world.clock.advance(world.s.settings.spool_retention_s)
-    await schedule.forget(world.s)
-    assert world.s.secrets.get(run.id) == {"API_KEY": "correct horse"}
-    world.clock.advance(0.001)
-    await schedule.forget(world.s)
-    assert world.s.secrets.get(run.id) == {}
-    assert world.s.secrets.get(waiting.id) == {"API_KEY": "battery staple"}

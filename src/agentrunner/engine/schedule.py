@@ -1,10 +1,12 @@
 """Who runs next, and what time does to runs: caps, expiry in the queue, workers that are not heard of."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agentrunner.config import Settings
 from agentrunner.domain.event import EventType, NewEvent, new_event
+from agentrunner.domain.recording import REPLAY
 from agentrunner.domain.run import Run
 from agentrunner.domain.state import Cause, Desired, Hold, OnLost, Phase, Reason, Status
 from agentrunner.domain.worker import Worker
@@ -19,7 +21,6 @@ LOST_MARGIN_S = 3.0
 """Between the moment a shim ends its tree by itself and the moment the server acts on that."""
 IDEMPOTENCY_S = 7 * 86_400.0
 """How long an Idempotency-Key is remembered."""
-_PAGE = 500
 
 
 class Room:
@@ -68,21 +69,21 @@ async def room(tx: Tx, settings: Settings) -> Room:
     return Room(await stats.read(tx, "active"), settings, await projects.capped(tx))
 
 
-async def choose(tx: Tx, settings: Settings, backends: list[str], slots: int, now: int) -> list[Run]:
-    """Up to `slots` runs that may start, by priority then age, within every cap; they are locked."""
-    if not backends:
+async def choose(tx: Tx, settings: Settings, worker: Worker, slots: int, now: int) -> list[Run]:
+    """Up to `slots` runs that a worker may start, by priority then age, within every cap; they are locked."""
+    if not worker.backends:
         return []
     if tx.dialect.claim_lock is not None:
         await tx.run(tx.dialect.claim_lock)
     space = await room(tx, settings)
     chosen: list[Run] = []
     while len(chosen) < slots and space.total > 0:
-        candidates = await runs.queued(tx, now, backends, space.full(), slots + len(chosen))
+        candidates = await runs.queued(tx, now, worker, space.full(), slots + len(chosen))
         fresh = [run_id for run_id in candidates if all(run_id != run.id for run in chosen)]
         if not fresh:
             break
-        for run_id in fresh:
-            run = await locked(tx, run_id)
+        found = {run.id: run for run in await runs.lock_all(tx, fresh)}
+        for run in [found[run_id] for run_id in fresh if run_id in found]:
             if len(chosen) < slots and may_start(run, now) and space.fits(run):
                 space.take(run)
                 chosen.append(run)
@@ -95,15 +96,20 @@ def may_start(run: Run, now: int) -> bool:
     return run.status is Status.QUEUED and (run.hold is None or is_due)
 
 
-async def take(tx: Tx, run: Run, worker: Worker, uid: str, now: int) -> Change:
-    """Give a chosen run to a worker: RUNNING, a new epoch, an attempt with a random name. The caller saves it."""
+async def take(tx: Tx, chosen: Sequence[Run], worker: Worker, new_uid: Callable[[], str], now: int) -> list[Run]:
+    """Give chosen runs to a worker: RUNNING, a new epoch, an attempt with a random name."""
+    begun = [attempts.Begun(run.id, run.attempt, new_uid(), worker.id, worker.boot_id, now) for run in chosen]
+    await attempts.insert(tx, begun)
+    tx.after_commit(worker_topic(worker.id))
+    return await save_all(tx, [_claimed(run, worker, now) for run in chosen])
+
+
+def _claimed(run: Run, worker: Worker, now: int) -> Change:
     change = Change(run, now)
     payload = {"worker": worker.id, "host": worker.host, "attempt": run.attempt, "waited_ms": now - run.queued_at}
     cleared = {"hold": None, "hold_until": None, "phase": Phase.PREPARING, "phase_since": now}
     event = new_event(EventType.RUN_CLAIMED, payload)
     change.move(Cause.CLAIMED, event, worker_id=worker.id, epoch=run.epoch + 1, **cleared)
-    await attempts.insert(tx, run.id, run.attempt, uid, (worker.id, worker.boot_id), now)
-    tx.after_commit(worker_topic(worker.id))
     return change
 
 
@@ -119,15 +125,9 @@ async def tick(s: Services) -> None:
 
 
 async def forget(s: Services) -> None:
-    """Drop what is past its retention; called about once an hour."""
+    """Drop old idempotency keys, and counters that count nothing; called about once an hour."""
     await s.db.write(idempotency.forget, s.clock() - round(IDEMPOTENCY_S * 1000))
-    ended_before = s.clock() - round(s.settings.spool_retention_s * 1000)
-    kept = s.secrets.kept()
-    for start in range(0, len(kept), _PAGE):
-        found = await s.db.read(runs.by_ids, kept[start : start + _PAGE])
-        for run in found:
-            if run.ended_at is not None and run.ended_at < ended_before:
-                s.secrets.delete(run.id)
+    await s.db.write(stats.drop_zeros)
 
 
 async def _expire(tx: Tx, settings: Settings, worker_id: str, now: int) -> None:
@@ -176,7 +176,9 @@ def requeue(change: Change, event: NewEvent, delay_s: float) -> None:
     run = change.run
     until = change.now + round(delay_s * 1000) if delay_s > 0 else None
     hold = Hold.OPERATOR if run.desired is Desired.PAUSE else Hold.NOT_BEFORE if until is not None else None
-    fields = {"phase": None, "phase_since": None, "worker_id": None, "queued_at": change.now}
+    # The next attempt of a replay needs the same worker, for that one has the recording.
+    worker_id = run.worker_id if run.backend == REPLAY else None
+    fields = {"phase": None, "phase_since": None, "worker_id": worker_id, "queued_at": change.now}
     change.move(Cause.RETRIED, event, hold=hold, hold_until=until, **fields)
     change.set(attempt=run.attempt + 1, answered=change.run.revision)
 

@@ -1,0 +1,80 @@
+"""What a drill has left behind: the database, groups of the kernel, run directories, descriptors."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from chaos.harness import Keeper
+from e2e.product import Product
+from waiting import until
+
+GROWTH = 12
+"""Descriptors by which a process may differ between two quiet moments: connections come and go."""
+_CLEARED_WITHIN_S = 60.0
+
+
+def descriptors(keeper: Keeper) -> dict[str, int]:
+    """How many each part has open."""
+    found = {}
+    for name in keeper.names:
+        if (current := keeper.current(name)) is not None:
+            found[name] = len(os.listdir(f"/proc/{current[0].pid}/fd"))
+    return found
+
+
+def directories(data_dir: Path) -> list[Path]:
+    """Every run directory of every host."""
+    return [*data_dir.glob("runs/*/*"), *data_dir.glob("beside-*/runs/*/*")]
+
+
+def groups(data_dir: Path) -> list[str]:
+    """The groups that the kernel still has for attempts of this data directory."""
+    bases = set()
+    for path in directories(data_dir):
+        try:
+            proc = json.loads((path / "proc.json").read_text())
+        except OSError:
+            continue
+        if proc["tree_base"]:
+            bases.add(f"{proc['tree_base']}/agentrunner-{proc['instance']}")
+    return [str(group) for base in bases if os.path.isdir(base) for group in Path(base).iterdir() if group.is_dir()]
+
+
+def look_at(product: Product, made: tuple[int, int], before: dict[str, int], after: dict[str, int]) -> Iterator[str]:
+    """Everything that should not be, with the parts still running; `before` and `after` are descriptors.
+
+    `made`: how many attempts, and how many starts a kill of worker or zygote may have cut short, a slot's worth each.
+    """
+    attempts, starts_cut = made
+    checked = product.command("db", "check", "--full", "--json", "--data-dir", str(product.data_dir), timeout=300)
+    if checked.returncode != 0:
+        yield f"db check: {checked.stdout[-1500:]} {checked.stderr[-500:]}"
+    if left := groups(product.data_dir):
+        yield f"{len(left)} groups are left: {left[:3]}"
+    found = directories(product.data_dir)
+    executed = [path for path in found if (path / "proc.json").exists()]
+    if unrecorded := [path for path in executed if not (path / "recorded").exists()]:
+        yield f"{len(unrecorded)} of {len(executed)} run directories are not known to be recorded: {unrecorded[:3]}"
+    if len(executed) > attempts:
+        yield f"{len(executed)} directories were executed for {attempts} attempts"
+    if len(found) - len(executed) > starts_cut:
+        yield f"{len(found) - len(executed)} directories were never executed, with {starts_cut} kills"
+    for name in before.keys() & after.keys():
+        if after[name] > before[name] + GROWTH:
+            yield f"{name} has {after[name]} descriptors open, {before[name]} before"
+
+
+def clear_up(product: Product) -> int:
+    """A worker without retention deletes every recorded directory of its host; answers how many it left."""
+    parts = [product.start("server"), product.start("worker", retention_spools=0)]
+    recorded = [mark.parent for mark in product.data_dir.glob("runs/*/*/recorded")]
+    try:
+        until(lambda: not any(path.exists() for path in recorded), _CLEARED_WITHIN_S, 0.2)
+    except AssertionError:
+        return sum(path.exists() for path in recorded)
+    finally:
+        for part in parts:
+            part.kill()
+            product.wait_ended(part)
+    return 0
