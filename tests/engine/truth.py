@@ -1,8 +1,10 @@
 """What must be true of a database at any moment, whatever was done to it."""
 
+import json
 from collections import Counter
 from typing import Any
 
+from agentrunner.domain.rollup import FIELDS, Grain, Histogram, Tally, one, start_of
 from agentrunner.domain.state import TRANSITIONS, Cause, Status
 from agentrunner.store.base import Database, Row, Tx
 
@@ -10,6 +12,7 @@ BY_EVENT = {cause.event_type: cause for cause in Cause if cause is not Cause.REP
 STILL = {(Status.PAUSED, Cause.PAUSED), (Status.RUNNING, Cause.RESUMED)}
 """Facts that answer a wish for what is so already; they are written down and change nothing."""
 ACTIVE = ("RUNNING", "PAUSED")
+_VERSIONS = "SELECT v.id, v.version, a.name FROM agent_versions v JOIN agents a ON a.id = v.agent_id"
 TABLE = dict(TRANSITIONS)
 """The table as it is when the tests begin."""
 
@@ -23,6 +26,8 @@ async def check(db: Database) -> None:
         _attempts(run, mine["attempts"])
         _fields(run)
     _counters(found["runs"], found["counts"])
+    _rollups(found["runs"], found["rollups"], {(row["name"], row["version"]): row["id"] for row in found["versions"]})
+    _spans(found["runs"], found["spans"])
 
 
 async def _everything(tx: Tx) -> dict[str, list[Row]]:
@@ -31,6 +36,9 @@ async def _everything(tx: Tx) -> dict[str, list[Row]]:
         "events": list(await tx.all("SELECT run_id, seq, type, late, attempt FROM events ORDER BY run_id, seq")),
         "attempts": list(await tx.all("SELECT * FROM attempts ORDER BY run_id, number")),
         "counts": list(await tx.all("SELECT name, n FROM counts")),
+        "rollups": list(await tx.all("SELECT * FROM rollups")),
+        "versions": list(await tx.all(_VERSIONS)),
+        "spans": list(await tx.all("SELECT * FROM spans")),
     }
 
 
@@ -99,3 +107,52 @@ def _counters(runs: list[Row], counts: list[Row]) -> None:
                 expected[f"active/agent/{run['agent']}"] += 1
     stored: dict[str, Any] = {row["name"]: row["n"] for row in counts if row["n"]}
     assert stored == dict(expected), "the counters are not what counting gives"
+
+
+def _rollups(runs: list[Row], kept: list[Row], versions: dict[tuple[str, str], int]) -> None:
+    """Every roll-up is what counting the finished runs gives."""
+    expected: dict[tuple[str, int, int, int], Tally] = {}
+    for run in runs:
+        if run["ended_at"] is None:
+            continue
+        version = versions[run["agent"], run["agent_version"]] if run["agent"] else 0
+        for grain in Grain:
+            key = (grain.value, start_of(grain, run["ended_at"]), version, run["project_id"])
+            expected[key] = expected.get(key, Tally()).plus(_tally(run))
+    stored = {tuple(row[name] for name in ("grain", "start", "version_id", "project_id")): _kept(row) for row in kept}
+    assert stored == expected, "the roll-ups are not what counting gives"
+
+
+def _tally(run: Row) -> Tally:
+    started, ended, usage = run["started_at"], run["ended_at"], json.loads(run["usage"])
+    duration = None if started is None else ended - started
+    wait = None if started is None or run["backend"] == "external" else started - run["created_at"]
+    return Tally(
+        runs=1,
+        completed=run["status"] == "COMPLETED",
+        failed=run["status"] == "FAILED",
+        stopped=run["status"] == "STOPPED",
+        timed=duration is not None,
+        duration_ms=duration or 0,
+        durations=one(duration),
+        waited=wait is not None,
+        wait_ms=wait or 0,
+        waits=one(wait),
+        cost_micro=round((run["cost_usd"] or 0) * 1_000_000),
+        last_seen=ended,
+        **usage,
+    )
+
+
+def _kept(row: Row) -> Tally:
+    values = {name: row[name] for name in FIELDS}
+    for name in ("durations", "waits"):
+        values[name] = Histogram({int(bucket): n for bucket, n in json.loads(row[name]).get("counts", {}).items()})
+    return Tally(**values)
+
+
+def _spans(runs: list[Row], spans: list[Row]) -> None:
+    ended = {run["id"]: run["ended_at"] is not None for run in runs}
+    for span in spans:
+        assert span["ended_at"] is not None or not ended[span["run_id"]], f"span {span['span_id']} outlives its run"
+        assert span["ended_at"] is None or span["ended_at"] >= span["started_at"]

@@ -23,6 +23,7 @@ from agentrunner.domain.control import (
 from agentrunner.domain.errors import BadOptions, InvalidField
 from agentrunner.domain.event import Event, NewEvent, new_event
 from agentrunner.domain.run import NewRun, Run
+from agentrunner.domain.sample import Taken
 from agentrunner.domain.state import STREAMS, Reason, Status, StreamName
 from agentrunner.engine import events, projects, runs, schedule, workers
 from agentrunner.engine.services import Services
@@ -32,7 +33,11 @@ from agentrunner.store.base import Database, Row, Tx
 from agentrunner.store.secrets import SecretFiles
 
 START = 1_763_690_400_000
-TABLES = tuple("labels attempts events inputs tokens idempotency counts runs workers projects meta views".split())
+TABLES = (
+    *("labels", "attempts", "events", "inputs", "tokens", "idempotency", "counts"),
+    *("reported", "usage_reports", "spans", "rollups", "agent_versions", "agents"),
+    *("runs", "workers", "projects", "meta", "views", "search", "samples", "sample_totals"),
+)
 
 
 class Clock:
@@ -201,9 +206,9 @@ class Host:
         await hold.fact("run.started", pid=1)
         return hold
 
-    async def heartbeat(self, running: int = 0) -> float:
+    async def heartbeat(self, running: int = 0, samples: Sequence[Taken] = ()) -> float:
         """A sign of life."""
-        asked = HeartbeatRequest(worker_id=self.id, epoch=self.epoch, running=running)
+        asked = HeartbeatRequest(worker_id=self.id, epoch=self.epoch, running=running, samples=list(samples))
         return (await workers.heartbeat(self.s, asked)).lease_s
 
     def adopted(self) -> list[Held]:

@@ -7,7 +7,7 @@ state, which is stored with the stream's offset, so that a new worker goes on in
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -23,7 +23,8 @@ Stdin = Literal["null", "prompt", "pipe"]
 class Command:
     """What to execute: no shell, ever. `env` is added to the allow-listed environment; `prompt` is what stdin reads.
 
-    `argv[0]` is looked up in the PATH of that environment. `stdin="prompt"` needs `prompt`.
+    `argv[0]` is looked up in the PATH of that environment. `stdin="prompt"` needs `prompt`. `redact` are values that
+    must not appear in events, beside the run's own secrets.
     """
 
     argv: Sequence[str]
@@ -31,6 +32,7 @@ class Command:
     stdio: Stdio = "pipe"
     stdin: Stdin = "null"
     prompt: str | None = None
+    redact: Sequence[str] = ()
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -118,4 +120,13 @@ class Backend(Protocol):
 
     def find(self, environment: Mapping[str, str]) -> Found:
         """Look for the program on this host; may execute it to learn its version, for 10 s at most."""
+        ...
+
+
+@runtime_checkable
+class Replayer(Protocol):
+    """A backend that writes a recorded attempt's output again; what reads that is the recorded one's parser."""
+
+    def play(self, options: Mapping[str, Any], recording: Path, stdio: Stdio) -> Command:
+        """What to execute, given the recorded run directory and the kind of output that was recorded."""
         ...

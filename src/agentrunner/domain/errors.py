@@ -17,6 +17,8 @@ AgentRunnerError                 internal 500
     RunNotFound                  run_not_found 404
     ProjectNotFound              project_not_found 404
     WorkerNotFound               worker_not_found 404
+    AgentNotFound                agent_not_found 404
+    VersionNotFound              version_not_found 404
   Conflict                       conflict 409
     InvalidTransition            invalid_transition 409
     StaleEpoch                   stale_epoch 409
@@ -158,6 +160,18 @@ class WorkerNotFound(NotFound):
     """This worker is not registered here; it has to register first."""
 
     code = "worker_not_found"
+
+
+class AgentNotFound(NotFound):
+    """There is no agent with this name."""
+
+    code = "agent_not_found"
+
+
+class VersionNotFound(NotFound):
+    """The agent has no version with this name."""
+
+    code = "version_not_found"
 
 
 class Conflict(AgentRunnerError):
