@@ -4,7 +4,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 PYTHON_BIN := .venv/bin/python
 
-.PHONY: help setup programs check format test chaos powercut bench demo up budget pins clean ready programs-ready
+.PHONY: help setup programs check format test chaos crowd fuzz powercut flood bench size demo up budget pins clean ready programs-ready
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,14 +31,26 @@ format: ready ## rewrite the sources in the house format
 test: check programs-ready ## check, then every test (ARGS="tests/store -x" runs some)
 	@$(PYTHON_BIN) -m pytest $(ARGS) || $(if $(PYTEST_STATUS),echo $$? >"$(PYTEST_STATUS)",exit $$?)
 
-chaos: ready programs-ready ## kill what can be killed and prove what must stay true (FULL=1 takes long)
+chaos: ready programs-ready ## kill what can be killed and prove what must stay true (FULL=1: 10,000 runs, ten minutes)
 	@$(PYTHON_BIN) tests/chaos $(if $(FULL),--full)
+
+crowd: ready ## 1,000 agents at once: what they cost, and that nothing is lost (ARGS="--agents 200")
+	@$(PYTHON_BIN) tests/crowd $(ARGS)
+
+fuzz: ready ## send what no client would send and try every promise of the OpenAPI document (FULL=1, ARGS="--seed 7")
+	@$(PYTHON_BIN) tests/fuzz $(if $(FULL),--full) $(ARGS)
 
 powercut: ready ## cut the power 3,000 times under the engine's own writes (ARGS="--durability normal" shows loss)
 	@$(PYTHON_BIN) tests/powercut $(ARGS)
 
+flood: ready ## write 120 MB past a slow server: disk, memory and lines (ARGS="--cap 32 --stdio file")
+	@$(PYTHON_BIN) tests/pressure $(ARGS)
+
 bench: ready ## measure the hot paths, each against its own limit
 	@$(PYTHON_BIN) tests/bench $(ARGS)
+
+size: ready ## reads and the cost of a run among 1,000,000 runs and 10,000,000 events (ARGS="--runs 10000")
+	@$(PYTHON_BIN) tests/size $(ARGS)
 
 budget: ready ## the largest files and functions, and what is over the bound
 	@$(PYTHON_BIN) tools/budget.py

@@ -125,7 +125,7 @@ def test_rows(setting: Any) -> None:
     assert type(setting.default) is setting.type
     assert setting.help
     assert "\n" not in setting.help
-    assert setting.variable == "AGENTRUNNER_" + setting.name.upper()
+    assert setting.variable == "AGENTRUNNER_" + setting.name.upper().replace(".", "_")
 
 
 def test_names_are_unique() -> None:

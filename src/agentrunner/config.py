@@ -12,7 +12,10 @@ PREFIX = "AGENTRUNNER_"
 
 
 class Setting(NamedTuple):
-    """One row: its name, type, default, and a line of help. The variable is the name in capitals behind the prefix."""
+    """One row: its name, type, default, and a line of help. The variable is the name in capitals behind the prefix.
+
+    A name with a dot is a table and a key in TOML; in variables, flags and attributes the dot is as good as `_`.
+    """
 
     name: str
     type: type
@@ -22,7 +25,12 @@ class Setting(NamedTuple):
     @property
     def variable(self) -> str:
         """The environment variable."""
-        return PREFIX + self.name.upper()
+        return PREFIX + self.attribute.upper()
+
+    @property
+    def attribute(self) -> str:
+        """Its name in `Settings`."""
+        return self.name.replace(".", "_")
 
 
 class BadSetting(ValueError):
@@ -49,7 +57,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("queue_expires_s", float, 0.0, "a run that waits longer ends FAILED queue_expired; 0: never"),
     Setting("grace_s", float, 10.0, "seconds between asking an agent to end and killing its tree"),
     Setting("spool_cap_mb", int, 256, "disk a run's unrecorded output may use before the agent has to wait"),
-    Setting("spool_retention_s", float, 86_400.0, "how long the raw output of an ended run is kept"),
+    Setting("retention.spools", float, 7.0, "days that the raw output and the secrets of an ended run are kept"),
+    Setting("retention.spools_bytes", int, 10 << 30, "disk it may use on a worker, oldest goes first; 0: no cap"),
+    Setting("retention.events", float, 0.0, "days that the timeline of an ended run is kept; 0: for ever"),
+    Setting("retention.runs", float, 0.0, "days that an ended run is kept at all; 0: for ever"),
     Setting("pass_env", str, "", "variables of the worker that agents get beside PATH, HOME and the like, by commas"),
     Setting("tree", str, "", "cgroup2, cgroup1 or walk; empty: the best that the host offers"),
     Setting("server_url", str, "", "the server a worker or a command talks to; empty: the local one"),
@@ -61,6 +72,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("event_max_buffer", int, 1000, "console: how many events of a run a browser keeps"),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
+_NAMES = {setting.attribute: setting.name for setting in SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ class Settings:
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.values[name]
+            return self.values[_NAMES.get(name, name)]
         except KeyError:
             raise AttributeError(name) from None
 
@@ -139,10 +151,20 @@ def _from_file(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadSetting(f"{path} cannot be read: {error}") from error
-    for name in table:
+    found = flat(table)
+    for name in found:
         if name not in BY_NAME:
             raise BadSetting(f"{path}: unknown setting {name!r}{_nearest(name)}")
-    return table
+    return found
+
+
+def flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A file's tables as names with dots: `[retention]` and `spools = 7` is `retention.spools`."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
+        found.update(inner)
+    return found
 
 
 def _nearest(name: str) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from agentrunner.api.server import Server
+from agentrunner.api.server import Bounds, Server
 from agentrunner.domain.token import Scope
+from agentrunner.engine.services import Services
 
 
 class Wire:
@@ -221,3 +222,42 @@ async def test_expect_continue(connect: Any, head: Any) -> None:
     assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     await wire.send(b'{"name": "a"}')
     assert (await wire.answer())[0] == 201
+
+
+async def test_an_idle_connection_is_closed(services: Services) -> None:
+    """But not while requests come, and only a while behind the last answer."""
+    server = Server(services, host="127.0.0.1", bounds=Bounds(idle_s=0.4))
+    await server.start()
+    wire = Wire(*await asyncio.open_connection("127.0.0.1", server.port))
+    clock = asyncio.get_running_loop().time
+    end, answers = clock() + 1.0, 0
+    while clock() < end:
+        await wire.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert (await wire.answer())[0] == 200
+        answers += 1
+    last = clock()
+    assert await wire.closed()
+    assert answers > 3
+    assert clock() - last > 0.3
+    wire.writer.transport.abort()
+    await server.stop()
+
+
+async def test_an_answer_is_one_write(connect: Any, head: Any) -> None:
+    """Head and body arrive together, for whoever reads a socket once."""
+    wire = await connect()
+    for _ in range(20):
+        await wire.send(head("content-length: 2", "content-type: application/json") + b"{}")
+        data = await wire.reader.read(1 << 16)
+        assert data.startswith(b"HTTP/1.1 4")
+        assert data.endswith(b"}")
+
+
+async def test_the_first_of_a_header_that_comes_twice_counts(connect: Any, head: Any) -> None:
+    """Except Host, of which two are refused."""
+    wire = await connect()
+    await wire.send(head("content-type: text/plain", "content-type: application/json", "content-length: 2") + b"{}")
+    await wire.problem(415)
+    wire = await connect()
+    await wire.send(head("host: localhost", "content-length: 2") + b"{}")
+    await wire.problem(421)

@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from agentrunner.domain.token import Scope
+from agentrunner.engine import search
+from agentrunner.engine.services import Services
 from api.serving import COMMAND, claim, new_run, problem, record, register
 
 
@@ -135,12 +137,28 @@ async def test_filters(client: httpx.AsyncClient) -> None:
     assert await ids(label="team=a") == [2, 1]
     assert await ids(label=["team=a", "tier=1"]) == [1]
     assert await ids(q="login fix") == [1]
-    assert await ids(q="0% of_") == [2]
-    assert await ids(q="%") == [2]
+    assert await ids(q="100% of_") == [2]
+    assert await ids(q="log*") == [1]
+    assert await ids(q="%") == []
     assert await ids(worker="nobody") == []
     assert await ids(q="status:running -agent:beta") == [1]
     assert await ids(q='project:"web app"', label="team=a", agent=["alpha", "beta"]) == [2]
     assert await ids(q="id:1,3", status="QUEUED") == [3]
+
+
+async def test_a_search_says_how_far_it_reaches(client: httpx.AsyncClient, services: Services) -> None:
+    """While what was said is not indexed yet; a list without text says nothing of it."""
+    await new_run(client, title="talk")
+    said = {"type": "message", "payload": {"text": "a secret handshake"}}
+    assert (await client.post("/v1/runs/1/events", json=said)).status_code == 201
+    before = (await client.get("/v1/runs", params={"q": "talk -handshake"})).json()
+    assert [run["id"] for run in before["items"]] == [1]
+    assert before["indexed_to"] == before["items"][0]["created_at"]
+    assert "indexed_to" not in (await client.get("/v1/runs", params={"q": "status:running"})).json()
+    await search.index(services)
+    behind = (await client.get("/v1/runs", params={"q": "talk handshake"})).json()
+    assert [run["id"] for run in behind["items"]] == [1]
+    assert behind.keys() == {"items", "next_cursor"}
 
 
 async def test_a_query_that_is_none_says_where(client: httpx.AsyncClient) -> None:
@@ -276,3 +294,31 @@ async def test_explain_says_why(client: httpx.AsyncClient) -> None:
     explained = (await client.get("/v1/runs/1/explain")).json()
     assert explained["summary"] == "No worker is online."
     assert "agentrunner up" in explained["what_to_do"]
+
+
+async def test_a_repeated_retry_and_input(client: httpx.AsyncClient) -> None:
+    """With an Idempotency-Key they are one run and one input."""
+    key = {"idempotency-key": "k"}
+    await client.post("/v1/runs", json={**COMMAND, "options": {"argv": ["cat"], "stdin": "pipe"}})
+    sent = [(await client.post("/v1/runs/1/inputs", json={"text": "hello"}, headers=key)).json() for _ in range(2)]
+    assert sent[0] == sent[1]
+    other = await client.post("/v1/runs/1/inputs", json={"text": "other"}, headers=key)
+    problem(other, 409, "idempotency_mismatch")
+    await client.post("/v1/runs/1/stop")
+    retried = [(await client.post("/v1/runs/1/retry", headers={"idempotency-key": "r"})).json() for _ in range(2)]
+    assert retried[0] == retried[1]
+    bad = await client.post("/v1/runs/1/retry", headers={"idempotency-key": "k" * 201})
+    assert "Idempotency-Key" in problem(bad, 422, "invalid_field")["detail"]
+
+
+async def test_a_list_shows_what_changed_since(client: httpx.AsyncClient) -> None:
+    """However often it was asked for before."""
+    await new_run(client, title="one")
+    await new_run(client, title="two")
+    first = (await client.get("/v1/runs")).json()
+    assert (await client.get("/v1/runs")).json() == first
+    await client.post("/v1/runs/1/events", json=[{"type": "t"}, {"type": "run.failed", "payload": {"message": "no"}}])
+    two, one = (await client.get("/v1/runs")).json()["items"]
+    assert two == first["items"][0]
+    assert (one["status"], one["message"], one["last_seq"]) == ("FAILED", "no", 3)
+    assert one == (await client.get("/v1/runs/1")).json()

@@ -229,6 +229,38 @@ async def test_a_reader_that_takes_nothing_is_cut(remote: httpx.AsyncClient, ser
             drain(stalled)
 
 
+async def test_a_reader_that_lags_gets_everything(remote: httpx.AsyncClient, server: Server, token: Any) -> None:
+    """In order and once, while another one beside it is written to as events come."""
+    await new_run(remote)
+    text = await token(Scope.READ)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=4096)
+    head = f"GET {STREAM} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {text}\r\n\r\n"
+    writer.write(head.encode())
+    await reader.readuntil(b"event: run.created")
+    async with reading(remote, STREAM) as quick:
+        for start in range(0, 1500, 100):
+            batch = [{"type": "t", "payload": {"n": start + n, "text": "x" * 20_000}} for n in range(20)]
+            assert (await remote.post(EVENTS, json=batch)).status_code == 201
+        await remote.post(EVENTS, json={"type": "run.completed"})
+        seen = await quick.until_end()
+    assert [frame.id for frame in seen[:-1]] == list(range(1, 303))
+    data = b""
+    async with asyncio.timeout(20):
+        while not data.endswith(b"\r\n0\r\n\r\n"):
+            data += await reader.read(1 << 16)
+    writer.transport.abort()
+    assert frames(unchunked(data)) == seen[1:]
+
+
+def unchunked(data: bytes) -> str:
+    """A body that was sent in chunks, from the end of one of them on."""
+    body, rest = b"", data[data.index(b"\r\n") + 2 :]
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return body.decode()
+
+
 def drain(sock: socket.socket) -> None:
     """Read to the end."""
     while sock.recv(1 << 20):

@@ -74,7 +74,7 @@ def ingest(plan: Plan, url: str) -> Row:
 @asynccontextmanager
 async def services(plan: Plan, url: str, place: str) -> AsyncIterator[Services]:
     """The engine on a database, without HTTP."""
-    given = {"data_dir": str(plan.place(place)), "database_url": url, "max_running": 1_000_000}
+    given = {"data_dir": str(plan.place(place)), "database_url": url, "max_running": 1_000_000, "lease_s": 3600}
     async with open_services(load({}, given)) as opened:
         yield opened
 

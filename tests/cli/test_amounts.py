@@ -39,3 +39,8 @@ def test_tokens_and_money() -> None:
     assert amounts.tokens(used) == "1,200 in (1,000 cached), 56 out"
     assert amounts.tokens(Usage()) == ""
     assert [amounts.money(usd) for usd in (None, 0.01234, 1234.5)] == ["", "$0.0123", "$1,234.50"]
+
+
+def test_memory() -> None:
+    """The unit grows with the amount."""
+    assert [amounts.memory(size) for size in (2048, 45 << 20, 3 << 29)] == ["2 KiB", "45 MiB", "1.5 GiB"]

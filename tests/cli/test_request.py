@@ -35,6 +35,38 @@ def test_a_scenario_needs_no_backend() -> None:
     assert (new.backend, new.goal, new.options) == ("script", "say hi", {"scenario": "- say: hi"})
 
 
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ({"replay": 12}, {"run": 12}),
+        ({"replay": 12, "speed": "10"}, {"run": 12, "speed": 10}),
+        ({"replay": 12, "speed": "0.5"}, {"run": 12, "speed": 0.5}),
+        ({"replay": 12, "speed": "max", "options": ["attempt=2"]}, {"run": 12, "speed": "max", "attempt": 2}),
+        ({"backend": "replay", "options": ["run=12"]}, {"run": 12}),
+    ],
+)
+def test_a_replay_needs_no_backend(given: dict[str, Any], options: dict[str, Any]) -> None:
+    """Which run, and how fast."""
+    new = built(**given)
+    assert (new.backend, new.goal, new.options) == ("replay", "", options)
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "says"),
+    [
+        (("x",), {"replay": 12}, "takes no command"),
+        ((), {"replay": 12, "scenario": "- exit: 0"}, "takes no command"),
+        ((), {"speed": "4"}, "say which run is replayed"),
+        ((), {"backend": "replay"}, "say which run is replayed"),
+        (("x",), {"backend": "command", "replay": 12}, "for backend replay, not command"),
+    ],
+)
+def test_a_replay_that_makes_no_sense(words: tuple[str, ...], given: dict[str, Any], says: str) -> None:
+    """Refused with what to write instead."""
+    with pytest.raises(click.UsageError, match=says):
+        built(*words, **given)
+
+
 def test_everything_that_can_be_asked_for() -> None:
     """Each option arrives where the API wants it."""
     new = built(

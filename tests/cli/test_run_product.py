@@ -44,6 +44,19 @@ def test_a_scenario(real: Product) -> None:
     assert (done.stdout, done.returncode) == ("hello from a scenario\n", 4), done
 
 
+def test_a_replay(real: Product) -> None:
+    """The same lines and the same end, a second later or at once."""
+    script = "echo one; sleep 1; echo two >&2; exit 3"
+    first = real.command("run", "--detach", "--", "sh", "-c", script)
+    run_id = int(first.stdout)
+    real.wait(run_id, "FAILED")
+    done = real.command("run", "--raw", "--replay", str(run_id), "--speed", "max")
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[0]) == (3, "one\n", "two"), done
+    refused = real.command("run", "--replay", "999999")
+    assert refused.returncode != 0
+    assert "there is no run 999999" in refused.stderr
+
+
 def test_a_secret_reaches_the_agent_and_nothing_else(real: Product) -> None:
     """It is masked where it is printed, and stored with no run."""
     real.environment["MY_KEY"] = "geheim-4711"

@@ -54,11 +54,15 @@ class Product:
         self._client: httpx.Client | None = None
         self.log_path = data_dir / "test.log"
 
-    def start(self, part: str) -> Process:
-        """Start `server` or `worker`; it ends itself when this process does. A worker needs the token of a server."""
+    def start(self, part: str, **settings: object) -> Process:
+        """Start `server` or `worker`, perhaps with other settings; it ends itself when this process does.
+
+        A worker needs the token of a server.
+        """
         if part == "worker":
             until(lambda: (self.data_dir / "worker-token").exists(), 20)
-        environment = {**self.environment, "AGENTRUNNER_PARENT_FD": str(self._read_end)}
+        given = {f"AGENTRUNNER_{name.upper()}": str(value) for name, value in settings.items()}
+        environment = {**self.environment, **given, "AGENTRUNNER_PARENT_FD": str(self._read_end)}
         return self._start([sys.executable, "-m", "agentrunner.app", part], environment, (self._read_end,))
 
     def up(self, *flags: str) -> Process:
@@ -207,10 +211,14 @@ class Product:
         if self._client is not None:
             self._client.close()
         os.close(self._write_end)
-        for started in self._started.values():
+        os.close(self._read_end)
+        self.end()
+
+    def end(self) -> None:
+        """End every process, so that what it has open is free."""
+        for started in list(self._started.values()):
             started.kill()
             started.wait(10)
-        os.close(self._read_end)
         until(lambda: not [process for process in of_directory(self.data_dir) if process.kill()], 20, 0.02)
 
 

@@ -34,7 +34,7 @@ async def database(url: str | None, tmp_path: Path) -> AsyncIterator[Database]:
     await made.start()
     if url:
         connection = await asyncpg.connect(url)
-        await connection.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")
+        await connection.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY CASCADE")
         await connection.close()
     yield made
     await made.stop()

@@ -12,7 +12,9 @@ from agentrunner.domain.run import Usage
 from agentrunner.domain.state import Reason, Status
 from agentrunner.engine import events, runs
 from agentrunner.engine.events import Ingested
+from agentrunner.engine.wakeups import run_topic
 from engine.world import START, World
+from waiting import eventually
 
 
 def sent(n: int, producer: str = "p") -> NewEvent:
@@ -183,3 +185,24 @@ async def test_a_follower_sees_what_comes_between_its_read_and_its_wait(world: W
     assert ([event.type for event in batch], seen.status) == (["run.stopped"], Status.STOPPED)
     with pytest.raises(StopAsyncIteration):
         await anext(follower)
+
+
+async def test_events_that_change_nothing_but_the_counter(world: World) -> None:
+    """They are numbered on like all others, wake the followers, and leave everything else of the run as it was."""
+    run = await world.create(backend="external")
+    heard: list[str] = []
+    world.s.db.listen(heard.append)
+    plain = [new_event("a", {"n": 1}), new_event("b", ts=5)]
+    assert await events.ingest(world.s, run.id, plain) == Ingested(2, 0, 3)
+    assert await events.ingest(world.s, run.id, [*plain, sent(1)]) == Ingested(3, 0, 6)
+    assert await events.ingest(world.s, run.id, plain) == Ingested(2, 0, 8)
+    assert await world.run(run.id) == msgspec.structs.replace(run, last_seq=8)
+    stored = await world.events(run.id)
+    assert [event.seq for event in stored] == list(range(1, 9))
+    assert [(event.type, event.attempt, event.late) for event in stored[1:3]] == [("a", 1, False), ("b", 1, False)]
+    assert (stored[1].ts, stored[2].ts) == (START, 5)
+
+    async def woken() -> bool:
+        return heard.count(run_topic(run.id)) >= 3
+
+    await eventually(woken)

@@ -48,7 +48,7 @@ def postgres(url: str) -> Callable[[], AbstractAsyncContextManager[Database]]:
         await database.start()
         try:
             connection = await asyncpg.connect(url)
-            await connection.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")
+            await connection.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY CASCADE")
             await connection.close()
             yield database
         finally:
@@ -174,8 +174,8 @@ BUGS = [
     Bug(
         "an event is numbered twice over",
         "engine/change.py",
-        "seq = self.run.last_seq + 1",
-        "seq = self.run.last_seq + (2 if self._events else 1)",
+        "        self._last_seq += 1\n",
+        "        self._last_seq += 2 if self._events else 1\n",
     ),
 ]
 

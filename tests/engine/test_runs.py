@@ -24,6 +24,7 @@ from agentrunner.domain.project import NewProject
 from agentrunner.domain.run import MASK, NewRun, Run
 from agentrunner.domain.state import Desired, Hold, OnLost, Phase, Reason, Status
 from agentrunner.engine import events, projects, runs
+from agentrunner.engine.explain import explain
 from agentrunner.engine.runs import Wished
 from engine.world import START, TABLES, World
 
@@ -127,6 +128,34 @@ async def test_limits_that_no_worker_enforces(world: World) -> None:
     await world.create(limits={"cpu": 1, "wall_s": 5})
     await world.register("w2", limits={"memory_mb": None})
     await world.create(limits={"memory_mb": 100})
+
+
+async def test_limits_are_for_one_worker_that_is_there(world: World) -> None:
+    """Two that keep one limit each do not keep both; one that has gone counts only where nobody is online."""
+    both = {"memory_mb": 100, "pids": 10}
+    await world.register("w1", limits={"memory_mb": None, "pids": "no pids", "cpu": None})
+    w2 = await world.register("w2", limits={"memory_mb": "no memory", "pids": None, "cpu": None})
+    with pytest.raises(LimitUnsupported, match="No worker can enforce"):
+        await world.create(limits=both)
+    await world.create(limits={"memory_mb": 100})
+    world.clock.advance(16)
+    await world.create(limits={"memory_mb": 100})
+    await w2.heartbeat()
+    with pytest.raises(LimitUnsupported, match="no memory"):
+        await world.create(limits={"memory_mb": 100})
+
+
+async def test_a_run_goes_to_a_worker_that_enforces_its_limits(world: World) -> None:
+    """One that cannot never gets it, whatever else waits, and the explanation says so."""
+    limited = await world.create(limits={"memory_mb": 100}, priority=5)
+    plain = await world.create()
+    unable = await world.register("w1", limits={"memory_mb": "no cgroup"})
+    assert [held.given.run_id for held in await unable.claim(slots=2)] == [plain.id]
+    said = await explain(world.s, limited.id)
+    assert said.summary == "No online worker can enforce its limits."
+    assert said.because == ["w1: no cgroup."]
+    able = await world.register("w2", limits={"memory_mb": None})
+    assert [held.given.run_id for held in await able.claim(slots=2)] == [limited.id]
 
 
 async def keyed(world: World, key: str, **fields: Any) -> list[int]:

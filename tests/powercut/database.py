@@ -63,6 +63,11 @@ class ApswTx:
         for _ in self._connection.executemany(sql, rows):
             pass
 
+    async def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Store rows in order."""
+        marks = ", ".join("?" * (columns.count(",") + 1))
+        await self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+
     def after_commit(self, topic: str) -> None:
         """Note what was changed."""
         self.topics.add(topic)

@@ -22,7 +22,9 @@ from agentrunner.api import (
     openapi,
     projects,
     query,
+    retention,
     runs,
+    samples,
     stream,
     tokens,
     views,
@@ -36,12 +38,13 @@ from agentrunner.api.context import Context
 from agentrunner.api.feed import Feeds
 from agentrunner.api.figures import Figures
 from agentrunner.api.hosts import Doorkeeper
+from agentrunner.api.request import CALL, StrictRequest
 from agentrunner.api.routes import Raw, Table
 from agentrunner.domain.errors import MethodNotAllowed
 from agentrunner.domain.token import Scope as TokenScope
+from agentrunner.engine.runs import EXTERNAL
 from agentrunner.engine.services import Services
 
-_CALL = "agentrunner.call"
 _GONE = 499
 """What is counted for a client that closed before it was answered."""
 _METHODS = {"GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"}
@@ -72,6 +75,7 @@ class Application:
             _HANDLERS,
             dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
             guards=[self.guard],
+            request_class=StrictRequest,
             exception_handlers={Exception: _raise, 500: _raise},
             openapi_config=described,
             logging_config=None,
@@ -120,7 +124,11 @@ class Application:
         call.announce_body(BODY_BYTES)
         call.expect_json()
         call.expect_utf8()
-        call.scope[_CALL] = call
+        call.scope[CALL] = call
+        if call.local:
+            # Its refusals name the address, for which any Host will do but none or a broken one.
+            others = [header for header in call.scope["headers"] if header[0] != b"host"]
+            call.scope["headers"] = [*others, (b"host", b"localhost")]
         try:
             await self._framework(call.scope, call.receive, call.send)  # type: ignore[arg-type]
         except (NotFoundException, MethodNotAllowedException) as error:
@@ -150,7 +158,7 @@ class Application:
 
     async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """The framework's side of the door: scope and query parameters, before a body is read."""
-        call: Call = connection.scope[_CALL]  # type: ignore[literal-required]
+        call: Call = connection.scope[CALL]  # type: ignore[literal-required]
         await self._permit(call, handler.opt.get("scope", TokenScope.ADMIN))
         key = (call.method, connection.scope["path_template"])
         known, lists = self._parameters.get(key, ((), ()))
@@ -165,8 +173,12 @@ class Application:
         """The OpenAPI document."""
         if self._document is None:
             number = version("agentrunner")
-            self._document = openapi.document(self._raw, self._build_framework(openapi.config(number)), number)
+            framework = self._build_framework(openapi.config(number))
+            self._document = openapi.document(self._raw, framework, number, self._backends())
         return self._document
+
+    def _backends(self) -> list[str]:
+        return [*self.context.services.backends.names, EXTERNAL]
 
     def stop(self) -> None:
         """End streams and long polls at once; further requests are still answered."""
@@ -181,6 +193,8 @@ _HANDLERS = [
     *views.HANDLERS,
     *worker_routes.HANDLERS,
     *projects.HANDLERS,
+    *retention.HANDLERS,
+    *samples.HANDLERS,
     *tokens.HANDLERS,
     *config.HANDLERS,
     *health.HANDLERS,
@@ -209,7 +223,7 @@ def build(services: Services, *, host: str | None = "127.0.0.1", bounds: Bounds 
         services=services,
         bounds=limits,
         tokens=Tokens(services),
-        figures=Figures(),
+        figures=Figures(services),
         feeds=Feeds(services, limits),
         changes=Changes(services, limits),
     )

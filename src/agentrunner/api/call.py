@@ -3,13 +3,12 @@
 import asyncio
 import codecs
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
 
-from agentrunner.api import errors
+from agentrunner.api import errors, exchange
 from agentrunner.api.asgi import Bounds, Message, Receive, Scope, Send
 from agentrunner.domain.errors import (
     AgentRunnerError,
@@ -21,6 +20,7 @@ from agentrunner.domain.errors import (
 from agentrunner.domain.token import Scope as TokenScope
 
 T = TypeVar("T")
+Headers = list[tuple[bytes, bytes]]
 
 BODY_BYTES = 1024 * 1024
 JSON = b"application/json"
@@ -34,6 +34,27 @@ _SECURITY = [
 ]
 
 
+def _lines(headers: Headers) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+_SECURITY_LINES = _lines(_SECURITY)
+
+
+class _Decoding:
+    """A block in which a body is decoded; one for all, as a generator for each would cost as much as the decoding."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, msgspec.DecodeError | UnicodeDecodeError | RecursionError):
+            raise errors.of_decoding(error) from error
+
+
+_DECODING = _Decoding()
+
+
 class Call:
     """One request. `local` says that it came over the Unix socket, `held` what its token opens (None: no token)."""
 
@@ -44,14 +65,14 @@ class Call:
         self.local = local
         self.bounds = bounds
         self.request_id = new_request_id()
-        self.headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            self.headers.setdefault(name, value)
+        # Of a header that comes twice the first counts.
+        self.headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         self.held: TokenScope | None = None
-        self.cors: list[tuple[bytes, bytes]] = []
+        self.cors: Headers = []
         self.template = "unknown"
         self.status = 0
         self.body_limit = BODY_BYTES
+        self.exchange = exchange.of(send)
         self._receive = receive
         self._send = send
         self._received = 0
@@ -65,6 +86,11 @@ class Call:
         """The first header of this (lower-case) name."""
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+    def is_single(self, name: bytes) -> bool:
+        """False for a header that comes twice."""
+        given = self.scope["headers"]
+        return len(given) == len(self.headers) or sum(name == each for each, _ in given) < 2
 
     def media_type(self) -> str:
         """The body's content type without parameters; empty where none is said."""
@@ -120,6 +146,11 @@ class Call:
     async def body(self, limit: int = BODY_BYTES) -> bytes:
         """The whole body. Raises BodyTooLarge, RequestTimeout, Gone."""
         self.announce_body(limit)
+        if self.exchange is not None and (content := self.exchange.whole_body()) is not None:
+            self._body_ended = True
+            if len(content) > limit:
+                raise self._too_large()
+            return content
         chunks: list[bytes] = []
         more = True
         while more:
@@ -132,9 +163,15 @@ class Call:
 
     async def answer(self, content: bytes, status: int = 200, kind: bytes = JSON) -> None:
         """The whole answer."""
-        head = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
-        await self.send({"type": "http.response.start", "status": status, "headers": head})
-        await self.send({"type": "http.response.body", "body": content})
+        if self.exchange is None or self.method == "HEAD":
+            head = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
+            await self.send({"type": "http.response.start", "status": status, "headers": head})
+            await self.send({"type": "http.response.body", "body": content})
+            return
+        self.status = status
+        own = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
+        lines = own % (kind, len(content), self.request_id.encode()) + _SECURITY_LINES
+        await self.exchange.answer(status, lines + _lines(self.cors) if self.cors else lines, content)
 
     async def json(self, value: Any, status: int = 200) -> None:
         """The whole answer, from a struct."""
@@ -209,13 +246,9 @@ class Call:
         connection = self.scope.get("extensions", {}).get("agentrunner.connection")
         return 0 if connection is None else connection.untaken_bytes()
 
-    @contextmanager
-    def decoding(self) -> Iterator[None]:
+    def decoding(self) -> "_Decoding":
         """Translate what decoding a body raises."""
-        try:
-            yield
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise errors.of_decoding(error) from error
+        return _DECODING
 
     async def decoded(self, kind: type[T], limit: int = BODY_BYTES) -> T:
         """The body as `kind`. Raises InvalidRequest, InvalidField, UnsupportedMediaType."""

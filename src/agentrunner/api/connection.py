@@ -6,12 +6,15 @@ import socket
 import struct
 import sys
 import termios
+import urllib.parse
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agentrunner.api import errors
 from agentrunner.api.asgi import Bounds
 from agentrunner.api.call import new_request_id
+from agentrunner.api.exchange import Exchange
 from agentrunner.domain.errors import HeadTooLarge, InvalidRequest
 
 
@@ -25,7 +28,10 @@ class Connection(HttpToolsProtocol):
     bounds = Bounds()
     _head_bytes = 0
     _in_head = True
+    _most_head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _idle_timer: asyncio.TimerHandle | None = None
+    _idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept, unless there are too many already."""
@@ -36,16 +42,18 @@ class Connection(HttpToolsProtocol):
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timers."""
         self._stop_timer()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; a head that is too large or too slow ends the connection."""
+        self._idle_since = None
+        self._most_head_bytes = self._head_bytes + len(data)
         super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if self._in_head:
+        if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > self.bounds.head_bytes:
                 self.send_400_response("")
@@ -56,22 +64,84 @@ class Connection(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._in_head, self._head_bytes = True, 0
-        self.scope["extensions"] = {"agentrunner.connection": self}  # type: ignore[dict-item]
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """The head is there: begin to serve."""
         self._in_head = False
         self._stop_timer()
+        if self._most_head_bytes > self.bounds.head_bytes:
+            self._check_head()
+        version = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope.update(  # type: ignore[call-arg]
+            method=self.parser.get_method().decode("ascii"),
+            http_version=version,
+            path=urllib.parse.unquote(path) if "%" in path else path,
+            raw_path=url.path,
+            query_string=url.query or b"",
+        )
+        self._begin(keep_alive=version != "1.0" and self.parser.should_keep_alive())
+
+    def _check_head(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.bounds.head_bytes:
             self._head_bytes = size
             raise _HeadTooLarge
-        super().on_headers_complete()
+
+    def _begin(self, *, keep_alive: bool) -> None:
+        before: RequestResponseCycle | None = self.cycle
+        self.cycle = exchange = Exchange(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=[],
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
+        self.scope["extensions"] = {"agentrunner.connection": self}  # type: ignore[dict-item]
+        if before is None or before.response_complete:
+            self._start_asgi_task(exchange, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
 
     def on_message_complete(self) -> None:
         """The next bytes begin another head."""
         super().on_message_complete()
         self._in_head, self._head_bytes = False, 0
+
+    def on_response_complete(self) -> None:
+        """An answer is sent: take up the next request, or be idle.
+
+        The timer of an idle connection is left running under the requests that come, which are many more than those it
+        has to end.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.bounds.idle_s, self._check_idle)
+
+    def _check_idle(self) -> None:
+        self._idle_timer = None
+        if self._idle_since is None or self.transport.is_closing():
+            return
+        left = self._idle_since + self.bounds.idle_s - self.loop.time()
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._idle_timer = self.loop.call_later(left, self._check_idle)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP request, as a problem document, and close."""

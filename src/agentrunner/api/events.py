@@ -15,7 +15,7 @@ from agentrunner.domain.errors import InvalidField, UnsupportedMediaType
 from agentrunner.domain.event import EventType, EventView, NewEvent, view
 from agentrunner.domain.instant import MAX_INSTANT, parse_rfc3339
 from agentrunner.domain.token import Scope
-from agentrunner.engine import events
+from agentrunner.engine import events, retention
 
 MOST_EVENTS = 10_000
 BODY_BYTES = 8 * 1024 * 1024
@@ -57,10 +57,15 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Events in order. `next_cursor` goes into `after` for the next page; null where this was the last one yet."""
+    """Events in order. `next_cursor` goes into `after` for the next page; null where this was the last one yet.
+
+    `pruned_before` is there where events behind `after` are gone, their retention being over: the first `seq` that is
+    kept.
+    """
 
     items: list[EventView]
     next_cursor: int | None
+    pruned_before: int | None = None
 
 
 class EventsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,23 +88,21 @@ async def ingest(context: Context, call: Call, text: str) -> None:
 
 async def _reported(call: Call) -> Sequence[NewEvent]:
     kind = call.media_type()
-    if kind in _NDJSON:
-        content = await call.body(BODY_BYTES)
-        with call.decoding():
-            found = _decode_lines(content)
-    elif kind in ("", "application/json"):
-        content = await call.body(BODY_BYTES)
-        with call.decoding():
-            check_utf8(content)
-            decoded = _reports.decode(content)
-        found = decoded if isinstance(decoded, list) else [decoded]
-    else:
+    if kind not in _DECODERS:
         raise UnsupportedMediaType(f"Events are taken as application/json or application/x-ndjson, not {kind[:100]!r}.")
+    content = await call.body(BODY_BYTES)
     with call.decoding():
+        found = _DECODERS[kind](content)
         for event in found:
             if event.type in _READ_BY_US:
                 msgspec.json.decode(event.payload)
     return [_with_instant(event) if isinstance(event.ts, str) else event for event in found]
+
+
+def _decode(content: bytes) -> list[ReportedEvent]:
+    check_utf8(content)
+    decoded = _reports.decode(content)
+    return decoded if isinstance(decoded, list) else [decoded]
 
 
 def _decode_lines(content: bytes) -> list[ReportedEvent]:
@@ -113,6 +116,9 @@ def _decode_lines(content: bytes) -> list[ReportedEvent]:
     except msgspec.DecodeError:
         _name_line(content)
         raise
+
+
+_DECODERS = {"": _decode, "application/json": _decode, **dict.fromkeys(_NDJSON, _decode_lines)}
 
 
 def _name_line(content: bytes) -> None:
@@ -143,7 +149,7 @@ async def page(context: Context, call: Call, text: str) -> None:
     if len(types) > 50:
         raise InvalidField("`types`: name at most 50 types.")
     items: list[bytes] = []
-    after, size, more = asked.after, 0, True
+    after, size, more, first = asked.after, 0, True, 0
     while more and len(items) < asked.limit and size < PAGE_BYTES:
         wanted = min(_READ, asked.limit - len(items))
         found = await events.page(context.services, run_id, after, wanted + 1, types)
@@ -152,11 +158,19 @@ async def page(context: Context, call: Call, text: str) -> None:
             items.append(_encoder.encode(view(event)))
             size += len(items[-1])
             after = event.seq
+            first = first or event.seq
             if size >= PAGE_BYTES:
                 more = more or event is not found[-1]
                 break
     following = b"%d" % after if more else b"null"
-    await call.answer(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), following))
+    pruned = b"" if first == asked.after + 1 else await _pruned(context, run_id, asked.after)
+    await call.answer(b'{"items":[%b],"next_cursor":%b%b}' % (b",".join(items), following, pruned))
+
+
+async def _pruned(context: Context, run_id: int, after: int) -> bytes:
+    """What a page says of events that are gone; nothing where none is, and `types` alone left some out."""
+    first = await retention.pruned_before(context.services, run_id, after)
+    return b"" if first is None else b',"pruned_before":%d' % first
 
 
 ROUTES = [

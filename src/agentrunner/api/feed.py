@@ -1,12 +1,14 @@
 """Server-sent frames of one run, encoded once for all who follow it.
 
-A subscriber is only a cursor. Below the start of the ring it reads pages of the database, above it the ring.
+A subscriber is only a cursor. Below the start of the ring it reads pages of the database, above it the ring; one who
+has everything and has taken it is written to by the feed itself, for all of them the same bytes.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from functools import lru_cache
 from itertools import islice
 
 import msgspec
@@ -14,6 +16,7 @@ import structlog
 
 from agentrunner.api.asgi import Bounds
 from agentrunner.api.errors import trace
+from agentrunner.api.exchange import Exchange, chunked
 from agentrunner.domain.event import Event, view
 from agentrunner.domain.run import Run
 from agentrunner.domain.run import view as run_view
@@ -27,7 +30,10 @@ RING_FRAMES = 4096
 RING_BYTES = 4 * 1024 * 1024
 PAGE = 100
 CHUNK_BYTES = 256 * 1024
+SHARED_BYTES = 1024 * 1024
+"""What is written to all at once: the same bytes wait for every reader that does not take them at once."""
 HEARTBEAT = b": \n\n"
+PRUNED = "pruned"
 _encoder = msgspec.json.Encoder()
 
 
@@ -35,10 +41,14 @@ def frame(name: str, data: bytes, cursor: int | None = None) -> bytes:
     """One server-sent event. A payload kept as it was sent may contain line ends between its tokens; none is left."""
     if b"\n" in data or b"\r" in data:
         data = data.replace(b"\r", b" ").replace(b"\n", b" ")
-    clean = name.replace("\r", " ").replace("\n", " ").encode()
     if cursor is None:
-        return b"event: %b\ndata: %b\n\n" % (clean, data)
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (cursor, clean, data)
+        return b"event: %b\ndata: %b\n\n" % (_line(name), data)
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (cursor, _line(name), data)
+
+
+@lru_cache(maxsize=256)
+def _line(name: str) -> bytes:
+    return name.replace("\r", " ").replace("\n", " ").encode()
 
 
 def frame_of(event: Event) -> bytes:
@@ -46,12 +56,30 @@ def frame_of(event: Event) -> bytes:
     return frame(event.type, _encoder.encode(view(event)), event.seq)
 
 
-class Subscriber(Subscription):
-    """Somebody who waits for frames."""
+def pruned(first: int) -> bytes:
+    """The frame that stands for events which are gone, their retention being over; `first` is what comes next."""
+    return frame(PRUNED, b'{"pruned_before":%d}' % first)
 
-    def __init__(self) -> None:
+
+class Subscriber(Subscription):
+    """Somebody who waits for frames; has those up to `after`.
+
+    Where it has an `exchange`, the feed may write to it while it `is_idle`, that is while it waits for frames.
+    """
+
+    def __init__(self, after: int = 0, exchange: Exchange | None = None) -> None:
         super().__init__()
+        self.after = after
+        self.exchange = exchange
+        self.is_idle = False
         self.gone = False
+
+    def push(self, chunk: bytes, before: int, after: int) -> bool:
+        """Write frames behind `before`, a whole chunk of the answer; False where they have to be fetched."""
+        if self.exchange is None or not self.is_idle or self.after != before or not self.exchange.push(chunk):
+            return False
+        self.after = after
+        return True
 
     def leave(self) -> None:
         """The client is gone."""
@@ -90,9 +118,12 @@ class Feed:
     async def _take(self, batches: AsyncIterator[tuple[list[Event], Run]]) -> None:
         async with aclosing(batches):  # type: ignore[type-var]
             async for batch, run in batches:
-                self._add(batch)
+                before = self._last
+                frames = self._add(batch)
                 self.run = run
-                if batch or self.ended:
+                if frames:
+                    self._push(frames, before)
+                if self.ended:
                     self._wake()
                 if batch and not self.ended:
                     # One flush to every reader costs the same for one event as for fifty, so a burst is gathered.
@@ -105,14 +136,23 @@ class Feed:
         for subscriber in self.subscribers:
             subscriber.wake()
 
-    def _add(self, batch: Sequence[Event]) -> None:
-        for event in batch:
-            data = frame_of(event)
-            self._ring.append(data)
-            self._bytes += len(data)
-            self._last = event.seq
+    def _push(self, frames: Sequence[bytes], before: int) -> None:
+        """Write to everybody who has all before these frames and wants more; the others fetch what they lack."""
+        data = b"".join(frames)
+        chunk = chunked(data) if len(data) <= SHARED_BYTES else b""
+        for subscriber in self.subscribers:
+            if not (chunk and subscriber.push(chunk, before, self._last)):
+                subscriber.wake()
+
+    def _add(self, batch: Sequence[Event]) -> list[bytes]:
+        frames = [frame_of(event) for event in batch]
+        if batch:
+            self._ring.extend(frames)
+            self._bytes += sum(map(len, frames))
+            self._last = batch[-1].seq
         while len(self._ring) > RING_FRAMES or (self._bytes > RING_BYTES and self._ring):
             self._bytes -= len(self._ring.popleft())
+        return frames
 
     @property
     def start(self) -> int:
@@ -144,15 +184,14 @@ class Feeds:
         self._stopping = False
 
     @contextmanager
-    def subscribe(self, run: Run) -> Iterator[tuple[Feed, Subscriber]]:
+    def subscribe(self, run: Run, subscriber: Subscriber) -> Iterator[Feed]:
         """Follow a run for as long as the block lasts; the first to come starts its feed, the last to go ends it."""
         feed = self._feeds.get(run.id)
         if feed is None or feed.failed:
             feed = self._feeds[run.id] = Feed(self._services, run, self._bounds)
-        subscriber = Subscriber()
         feed.subscribers.add(subscriber)
         try:
-            yield feed, subscriber
+            yield feed
         finally:
             feed.subscribers.discard(subscriber)
             if not feed.subscribers:
@@ -160,28 +199,42 @@ class Feeds:
                 if self._feeds.get(run.id) is feed:
                     del self._feeds[run.id]
 
-    async def follow(self, feed: Feed, subscriber: Subscriber, after: int) -> AsyncIterator[bytes]:
-        """Chunks of frames behind a cursor as they come, a comment where there is nothing for a while.
+    async def follow(self, feed: Feed, subscriber: Subscriber) -> AsyncIterator[bytes]:
+        """What a subscriber has to be sent beside what the feed writes: chunks of frames, a comment now and then.
 
         Ends with the event `end` once the run is terminal and every event was given, or without it when the client or
         this server goes away.
         """
         while not (subscriber.gone or self._stopping or feed.failed):
-            if after < feed.start:
-                page = await events.page(self._services, feed.run.id, after, PAGE)
-                data = b"".join(map(frame_of, page))
-                after = page[-1].seq if page else feed.start
-            else:
-                data, after = feed.frames(after)
-            for start in range(0, len(data), CHUNK_BYTES):
-                yield data[start : start + CHUNK_BYTES]
-            if data:
-                continue
-            if feed.ended and after >= feed.run.last_seq:
+            if data := await self._behind(feed, subscriber):
+                for start in range(0, len(data), CHUNK_BYTES):
+                    yield data[start : start + CHUNK_BYTES]
+            elif feed.ended and subscriber.after >= feed.run.last_seq:
                 yield frame("end", _encoder.encode(run_view(feed.run)))
                 return
-            if not await subscriber.wait(self._bounds.heartbeat_s):
+            elif not await self._woken(subscriber):
                 yield HEARTBEAT
+
+    async def _behind(self, feed: Feed, subscriber: Subscriber) -> bytes:
+        """The frames that a subscriber lacks, perhaps not all of them yet; empty where it lacks none."""
+        while subscriber.after < feed.start:
+            page = await events.page(self._services, feed.run.id, subscriber.after, PAGE)
+            first = page[0].seq if page else feed.start + 1
+            frames = [pruned(first)] if first > subscriber.after + 1 else []
+            subscriber.after = page[-1].seq if page else feed.start
+            if frames or page:
+                return b"".join([*frames, *map(frame_of, page)])
+        data, subscriber.after = feed.frames(subscriber.after)
+        return data
+
+    async def _woken(self, subscriber: Subscriber) -> bool:
+        """Wait for the feed; False where nothing was sent for a while."""
+        before = subscriber.after
+        subscriber.is_idle = True
+        try:
+            return await subscriber.wait(self._bounds.heartbeat_s) or subscriber.after != before
+        finally:
+            subscriber.is_idle = False
 
     def stop(self) -> None:
         """End every stream."""

@@ -10,6 +10,7 @@ from agentrunner.domain.errors import Forbidden, WrongHost
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WILDCARDS = ("", "0.0.0.0", "::", "*")
 _HOST = re.compile(r"^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?$")
+_MOST_ADMITTED = 100
 _METHODS = b"GET, POST, PATCH, DELETE"
 _HEADERS = b"authorization, content-type, idempotency-key, last-event-id, x-api-key"
 
@@ -25,6 +26,7 @@ class Doorkeeper:
     def __init__(self, settings: Settings, host: str | None) -> None:
         bound = () if host is None or host in _WILDCARDS else (f"[{host}]" if ":" in host else host,)
         self._names = {name.lower() for name in (*_LOOPBACK, *bound, *split(settings.allow_hosts))}
+        self._admitted: dict[bytes, str] = {}
         self._origins = {origin.rstrip("/") for origin in split(settings.cors_origins)}
 
     def admit(self, call: Call) -> None:
@@ -49,15 +51,19 @@ class Doorkeeper:
             )
 
     def _checked_host(self, call: Call) -> str | None:
-        values = [value for name, value in call.scope["headers"] if name == b"host"]
-        text = values[0].decode("latin-1").lower() if len(values) == 1 else ""
-        match = _HOST.match(text)
+        given = call.headers.get(b"host", b"") if call.is_single(b"host") else b""
+        if (known := self._admitted.get(given)) is not None and not call.local:
+            return known
+        text = given.decode("latin-1").lower()
         if call.local:
             return text or None
+        match = _HOST.match(text)
         if match is None or match[1] not in self._names:
             raise WrongHost(
                 f"This server is not called {text[:200]!r}; start it with `--allow-host NAME` to accept the name."
             )
+        if len(self._admitted) < _MOST_ADMITTED:
+            self._admitted[given] = text
         return text
 
     @staticmethod

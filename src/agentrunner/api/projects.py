@@ -1,18 +1,14 @@
 """Projects over HTTP."""
 
-from typing import Annotated
-
 import msgspec
 from litestar import get, patch, post
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 
-from agentrunner.api import query
+from agentrunner.api.pages import Cursor, Limit, after
 from agentrunner.api.routes import Given
 from agentrunner.domain.project import NewProject, ProjectSettings, ProjectView, view
 from agentrunner.domain.token import Scope
 from agentrunner.engine import projects
-
-_NOUN = "projects"
 
 
 class ProjectPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,15 +25,10 @@ class ProjectChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 @get("/v1/projects", opt={"scope": Scope.READ}, summary="List projects")
-async def page(
-    context: Given,
-    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
-) -> ProjectPage:
+async def page(context: Given, limit: Limit = 100, cursor: Cursor = None) -> ProjectPage:
     """Projects, the oldest first."""
-    found = await projects.page(context.services, query.position(_NOUN, cursor) or 0, limit + 1)
-    following = query.cursor(_NOUN, found[limit - 1].id) if len(found) > limit else None
-    return ProjectPage(items=[view(project) for project in found[:limit]], next_cursor=following)
+    found, following = await after("projects", projects.page, context.services, cursor, limit)
+    return ProjectPage(items=[view(project) for project in found], next_cursor=following)
 
 
 @post("/v1/projects", opt={"scope": Scope.ADMIN}, summary="Create a project")

@@ -1,6 +1,5 @@
 """What a route is: the hot ones are raw ASGI beside the framework, and still in the OpenAPI document."""
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -22,7 +21,8 @@ RunId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The id of a r
 class Raw:
     """A route served without the framework. `path` may contain `{run_id}`; its text is handed over unchecked.
 
-    `bodies` and `answers` (by content type, by status) are for the OpenAPI document only.
+    `bodies` and `answers` (by content type, by status) and `header` (name, description, schema) are for the OpenAPI
+    document only.
     """
 
     method: str
@@ -34,7 +34,7 @@ class Raw:
     bodies: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[int, Any] = field(default_factory=dict)
     answer_type: str = "application/json"
-    header: tuple[str, str] | None = None
+    header: Mapping[str, Any] | None = None
 
 
 class Table:
@@ -42,19 +42,19 @@ class Table:
 
     def __init__(self, routes: Sequence[Raw]) -> None:
         self._exact: dict[str, dict[str, Raw]] = {}
-        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Raw]]] = {}
+        self._around: dict[str, dict[str, dict[str, Raw]]] = {}
         for route in routes:
-            if "{" in route.path:
-                pattern = re.compile(route.path.replace("{run_id}", "([^/]+)"))
-                self._patterns.setdefault(route.path, (pattern, {}))[1][route.method] = route
-            else:
-                self._exact.setdefault(route.path, {})[route.method] = route
+            before, parameter, behind = route.path.partition("{run_id}")
+            by_path = self._around.setdefault(before, {}) if parameter else self._exact
+            by_path.setdefault(behind if parameter else before, {})[route.method] = route
 
     def find(self, path: str) -> tuple[dict[str, Raw], str]:
         """The routes at a path by method, and the id in it; empty where there are none."""
         if (found := self._exact.get(path)) is not None:
             return found, ""
-        for pattern, by_method in self._patterns.values():
-            if match := pattern.fullmatch(path):
-                return by_method, match[1]
+        for before, by_rest in self._around.items():
+            if path.startswith(before):
+                text, slash, rest = path[len(before) :].partition("/")
+                if text and (found := by_rest.get(slash + rest)) is not None:
+                    return found, text
         return {}, ""

@@ -1,13 +1,13 @@
 """Runs over HTTP: create, list, look at, wish for, retry, send input."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
-from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import JSONBody, QueryParameter, SkipValidation
+from litestar.params import HeaderParameter, JSONBody
 from msgspec import Meta
 
 from agentrunner.api import query
@@ -19,12 +19,13 @@ from agentrunner.domain import decision
 from agentrunner.domain.decision import InputView, NewInput
 from agentrunner.domain.errors import InvalidField
 from agentrunner.domain.explanation import Explanation
+from agentrunner.domain.instant import rfc3339
 from agentrunner.domain.query import MAX_LENGTH, parse
 from agentrunner.domain.run import MAX_BATCH, NewRun, RunView, view
 from agentrunner.domain.state import Status
 from agentrunner.domain.token import Scope
 from agentrunner.engine import explain as explanations
-from agentrunner.engine import inputs, runs
+from agentrunner.engine import inputs, runs, search
 from agentrunner.engine.runs import EXTERNAL, Wished
 
 CREATE_BYTES = 8 * 1024 * 1024
@@ -46,10 +47,15 @@ class CreatedRuns(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs, the newest first. `next_cursor` goes into `cursor` for the next page; null on the last."""
+    """Runs, the newest first. `next_cursor` goes into `cursor` for the next page; null on the last.
+
+    `indexed_to` comes only with a search for text that may lack some: what was written behind this instant. Title and
+    goal of new runs are searched at once.
+    """
 
     items: list[RunView]
     next_cursor: str | None
+    indexed_to: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Shape(msgspec.Struct, frozen=True):
@@ -59,7 +65,7 @@ class _Shape(msgspec.Struct, frozen=True):
 async def create(context: Context, call: Call, _: str) -> None:
     """`POST /v1/runs`."""
     query.check(call.scope["query_string"], (), ())
-    key = _idempotency_key(call)
+    key = _checked_key(call.header(b"idempotency-key"))
     call.expect_json()
     content = await call.body(CREATE_BYTES)
     with call.decoding():
@@ -73,8 +79,7 @@ async def create(context: Context, call: Call, _: str) -> None:
     await call.json(CreatedRuns(items=created) if several else created[0], 201)
 
 
-def _idempotency_key(call: Call) -> str | None:
-    key = call.header(b"idempotency-key")
+def _checked_key(key: str | None) -> str | None:
     if key is not None and not (0 < len(key) <= _MOST_KEY and key.isascii() and key.isprintable()):
         raise InvalidField(f"The header Idempotency-Key takes 1 to {_MOST_KEY} printable ASCII characters.")
     return key
@@ -96,53 +101,64 @@ def _check(request: NewRun, where: str) -> None:
                 todo.extend((item, depth + 1) for item in value)
 
 
-_QUERY = """A query: terms that have to match all. A word is looked for in title and goal; `field:value` narrows:
+_QUERY = """A query: terms that have to match all. A word is looked for in title, goal, messages, errors and
+how a run ended, without case and accents (`log*`: words that begin so; `"two words"`: one behind the other);
+`field:value` narrows:
 `status:failed,stopped`, `agent:`, `backend:`, `project:`, `worker:`, `label:name=value`, `reason:`, `phase:`, `hold:`,
 `id:12`, `since:24h`, `until:2026-11-20`, `cost:>1.5`, `took:>10m`, `is:active` (`terminal`, `held`, `unreachable`).
 `-` in front negates a term; text with blanks or a colon goes in double quotes."""
 
 
-def _list_of(text: str) -> Any:
-    return QueryParameter(description=text, max_items=50)
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="The same key with the same request answers the same; for seven days.",
+        schema_extra={"minLength": 1, "maxLength": _MOST_KEY, "pattern": "^[ -~]+$"},
+    ),
+]
 
 
-async def filters(
-    status: Annotated[list[Status] | None, _list_of("These statuses.")] = None,
-    project: Annotated[list[str] | None, _list_of("Projects by name.")] = None,
-    backend: Annotated[list[str] | None, _list_of("These backends.")] = None,
-    agent: Annotated[list[str] | None, _list_of("These agents.")] = None,
-    worker: Annotated[list[str] | None, _list_of("Workers by id.")] = None,
-    label: Annotated[list[str] | None, _list_of("`name=value`; all have to be there.")] = None,
-) -> dict[str, Any]:
-    """The filters of a list; several values of one are alternatives."""
-    return {
-        "status": status,
-        "project": project,
-        "backend": backend,
-        "agent": agent,
-        "worker_id": worker,
-        "labels": [_label(text) for text in label or ()],
+class RunsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs; all that is said has to match, several values of one are alternatives."""
+
+    status: Annotated[list[Status], Meta(max_length=50, description="These statuses.")] = []
+    project: Annotated[list[str], Meta(max_length=50, description="Projects by name.")] = []
+    backend: Annotated[list[str], Meta(max_length=50, description="These backends.")] = []
+    agent: Annotated[list[str], Meta(max_length=50, description="These agents.")] = []
+    worker: Annotated[list[str], Meta(max_length=50, description="Workers by id.")] = []
+    label: Annotated[list[str], Meta(max_length=50, description="`name=value`; all have to be there.")] = []
+    q: Annotated[str, Meta(max_length=MAX_LENGTH, description=_QUERY)] = ""
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    cursor: Annotated[str, Meta(max_length=100)] | None = None
+
+
+@lru_cache(maxsize=128)
+def _asked(query_string: bytes) -> tuple[RunsQuery, Mapping[str, Any]]:
+    """What a query string asks for, and the filters it means; consoles and programs ask the same all day."""
+    asked = query.decode(query_string, RunsQuery)
+    return asked, {
+        "status": asked.status,
+        "project": asked.project,
+        "backend": asked.backend,
+        "agent": asked.agent,
+        "worker_id": asked.worker,
+        "labels": [_label(text) for text in asked.label],
+        "query": parse(asked.q),
     }
 
 
-@get(
-    "/v1/runs",
-    opt={"scope": Scope.READ},
-    dependencies={"narrow": Provide(filters)},
-    summary="List runs, the newest first",
-)
-async def page(
-    context: Given,
-    narrow: NamedDependency[SkipValidation[dict[str, Any]]],
-    q: Annotated[str, QueryParameter(max_length=MAX_LENGTH, description=_QUERY)] = "",
-    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
-    cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
-) -> RunPage:
-    """Runs that pass every filter."""
-    wanted = {**narrow, "query": parse(q)}
-    found = await runs.page(context.services, wanted, query.position(_NOUN, cursor), limit + 1)
-    following = query.cursor(_NOUN, found[limit - 1].id) if len(found) > limit else None
-    return RunPage(items=[view(run) for run in found[:limit]], next_cursor=following)
+async def page(context: Context, call: Call, _: str) -> None:
+    """`GET /v1/runs`."""
+    asked, wanted = _asked(call.scope["query_string"])
+    reached = await search.indexed_to(context.services, wanted["query"])
+    rows = await runs.page_rows(context.services, wanted, query.position(_NOUN, asked.cursor), asked.limit + 1)
+    following = b"null"
+    if len(rows) > asked.limit:
+        following = b'"%b"' % query.cursor(_NOUN, rows[asked.limit - 1][0]).encode()
+    items = b",".join(map(context.wire_runs.of, rows[: asked.limit]))
+    behind = b"" if reached is None else b',"indexed_to":"%b"' % rfc3339(reached).encode()
+    await call.answer(b'{"items":[%b],"next_cursor":%b%b}' % (items, following, behind))
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -191,19 +207,28 @@ async def stop(context: Given, run_id: RunId) -> Response[RunView]:
 
 
 @post("/v1/runs/{run_id:int}/retry", opt={"scope": Scope.ADMIN}, summary="Retry a finished run as a new one")
-async def retry(context: Given, run_id: RunId) -> RunView:
+async def retry(context: Given, run_id: RunId, key: Key = None) -> RunView:
     """A new run with the same request; its `retry_of` names the old one."""
-    return view(await runs.retry(context.services, run_id))
+    return view(await runs.retry(context.services, run_id, _checked_key(key)))
 
 
 @post("/v1/runs/{run_id:int}/inputs", status_code=202, opt={"scope": Scope.ADMIN}, summary="Send text to the agent")
-async def send_input(context: Given, run_id: RunId, data: JSONBody[NewInput]) -> InputView:
+async def send_input(context: Given, run_id: RunId, data: JSONBody[NewInput], key: Key = None) -> InputView:
     """The text reaches the agent once; the event `input.delivered` says when."""
-    return decision.view(await inputs.send(context.services, run_id, data))
+    return decision.view(await inputs.send(context.services, run_id, data, _checked_key(key)))
 
 
-HANDLERS = [page, show, explain, pause, resume, stop, retry, send_input]
+HANDLERS = [show, explain, pause, resume, stop, retry, send_input]
 ROUTES = [
+    Raw(
+        "GET",
+        "/v1/runs",
+        Scope.READ,
+        page,
+        "List runs, the newest first",
+        query=RunsQuery,
+        answers={200: RunPage},
+    ),
     Raw(
         "POST",
         "/v1/runs",
@@ -212,6 +237,10 @@ ROUTES = [
         "Create a run, or up to 1,000 at once, all or none",
         bodies={"application/json": NewRun | NewRuns},
         answers={201: RunView | CreatedRuns},
-        header=("Idempotency-Key", "The same key with the same body answers the same runs; for seven days."),
-    )
+        header={
+            "name": "Idempotency-Key",
+            "description": "The same key with the same body answers the same runs; for seven days.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": _MOST_KEY, "pattern": "^[ -~]+$"},
+        },
+    ),
 ]

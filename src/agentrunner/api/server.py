@@ -16,7 +16,7 @@ from agentrunner.api.asgi import ASGIApp, Bounds
 from agentrunner.api.connection import Connection, connection_type
 from agentrunner.api.errors import trace
 from agentrunner.domain.errors import ConfigurationError
-from agentrunner.engine import schedule
+from agentrunner.engine import retention, schedule, search
 from agentrunner.engine.services import Services
 
 __all__ = ["Application", "Bounds", "Server", "build"]
@@ -48,7 +48,6 @@ class Listener:
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            timeout_keep_alive=round(bounds.idle_s),
         )
 
     async def start(self) -> None:
@@ -133,6 +132,8 @@ class Server:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(self._bounds.tick_s, schedule.tick))
             group.create_task(self._every(_FORGET_S, schedule.forget))
+            group.create_task(self._every(_FORGET_S, retention.sweep))
+            group.create_task(self._every(search.EVERY_S, search.index))
 
     async def _every(self, seconds: float, use: Callable[[Services], Awaitable[None]]) -> None:
         while True:

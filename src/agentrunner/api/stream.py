@@ -40,8 +40,9 @@ async def follow_run(context: Context, call: Call, text: str) -> None:
         raise InvalidCursor(
             f"Run {run.id} has {run.last_seq} events; {after} is behind its end.", last_seq=run.last_seq
         )
-    with context.feeds.subscribe(run) as (feed, subscriber):
-        await send(context, call, context.feeds.follow(feed, subscriber, after), subscriber)
+    subscriber = Subscriber(after, call.exchange)
+    with context.feeds.subscribe(run, subscriber) as feed:
+        await send(context, call, context.feeds.follow(feed, subscriber), subscriber)
 
 
 async def follow_all(context: Context, call: Call, _: str) -> None:
@@ -113,11 +114,15 @@ ROUTES = [
         "/v1/runs/{run_id}/stream",
         Scope.READ,
         follow_run,
-        "Follow a run: every event behind a cursor as it comes, then `end` with the run",
+        "Follow a run: every event behind a cursor as it comes (`pruned` for what is gone), then `end` with the run",
         query=StreamQuery,
         answers={200: None},
         answer_type=EVENT_STREAM,
-        header=("Last-Event-ID", "The `id:` of the last event that was received."),
+        header={
+            "name": "Last-Event-ID",
+            "description": "The `id:` of the last event that was received.",
+            "schema": {"type": "string", "pattern": "^[0-9]{0,19}$"},
+        },
     ),
     Raw(
         "GET",

@@ -1,18 +1,14 @@
 """Saved views over HTTP."""
 
-from typing import Annotated
-
 import msgspec
 from litestar import delete, get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 
-from agentrunner.api import query
+from agentrunner.api.pages import Cursor, Limit, after
 from agentrunner.api.routes import Given
 from agentrunner.domain.token import Scope
 from agentrunner.domain.view import NewView, SavedViewView, view
 from agentrunner.engine import views
-
-_NOUN = "views"
 
 
 class ViewPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,15 +19,10 @@ class ViewPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/v1/views", opt={"scope": Scope.READ}, summary="List saved views")
-async def page(
-    context: Given,
-    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
-) -> ViewPage:
+async def page(context: Given, limit: Limit = 100, cursor: Cursor = None) -> ViewPage:
     """Queries with a name, the oldest first."""
-    found = await views.page(context.services, query.position(_NOUN, cursor) or 0, limit + 1)
-    following = query.cursor(_NOUN, found[limit - 1].id) if len(found) > limit else None
-    return ViewPage(items=[view(each) for each in found[:limit]], next_cursor=following)
+    found, following = await after("views", views.page, context.services, cursor, limit)
+    return ViewPage(items=[view(each) for each in found], next_cursor=following)
 
 
 @post("/v1/views", opt={"scope": Scope.ADMIN}, summary="Save a view")

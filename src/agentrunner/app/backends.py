@@ -3,9 +3,10 @@
 from agentrunner.agents.claude import ClaudeBackend
 from agentrunner.agents.command import CommandBackend
 from agentrunner.agents.registry import Registry, load
+from agentrunner.agents.replay import ReplayBackend
 from agentrunner.agents.script import ScriptBackend
 
 
 def backends() -> Registry:
     """Every built-in backend and those of installed packages."""
-    return load([CommandBackend(), ScriptBackend(), ClaudeBackend()])
+    return load([CommandBackend(), ScriptBackend(), ReplayBackend(), ClaudeBackend()])

@@ -36,6 +36,13 @@ def tokens(usage: Usage) -> str:
     return f"{usage.input_tokens + cached:,} in{aside}, {usage.output_tokens:,} out"
 
 
+def memory(count: int) -> str:
+    """`512 KiB`, `45 MiB`, `1.5 GiB`."""
+    if count < 1 << 20:
+        return f"{count / 1024:.0f} KiB"
+    return f"{count / (1 << 20):.0f} MiB" if count < 1 << 30 else f"{count / (1 << 30):.1f} GiB"
+
+
 def money(usd: float | None) -> str:
     """`$0.0123`, `$12.30`; empty for None."""
     if usd is None:

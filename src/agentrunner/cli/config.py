@@ -64,8 +64,10 @@ def _rows(session: Session) -> list[dict[str, Any]]:
 def _names_in_file(path: Path) -> set[str]:
     import tomllib
 
+    from agentrunner.config import flat
+
     try:
-        return set(tomllib.loads(path.read_text("utf-8")))
+        return set(flat(tomllib.loads(path.read_text("utf-8"))))
     except FileNotFoundError:
         return set()
 

@@ -40,7 +40,7 @@ VERBS: dict[str, Verb] = {
     "token": Verb("Server", "token:token", "Create, list and revoke tokens."),
     "workers": Verb("Server", "workers:workers", "List workers."),
     "doctor": Verb("Server", "doctor:doctor", "Check what this host can do."),
-    "db": Verb("Server", "db:db", "Check, back up and restore the database."),
+    "db": Verb("Server", "db:db", "Check, back up, restore and prune the database."),
     "config": Verb("Server", "config:config", "Every setting, its value, and where that comes from."),
 }
 _EXIT_CODES = """\b

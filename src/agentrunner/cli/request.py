@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 COMMAND = "command"
 SCRIPT = "script"
+REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Asked:
     is_marked: bool = False
     backend: str | None = None
     scenario: str | None = None
+    replay: int | None = None
+    speed: str | None = None
     title: str | None = None
     project: str | None = None
     model: str | None = None
@@ -51,7 +54,7 @@ def build(asked: Asked, secret: Callable[[str], str], read_goal: Callable[[], st
 
     Raises click.UsageError.
     """
-    backend = asked.backend or (SCRIPT if asked.scenario is not None else COMMAND)
+    backend = asked.backend or _implied(asked)
     goal, options = _work(asked, backend, read_goal)
     policy: dict[str, Any] = {"attempts": asked.tries} if asked.tries is not None else {}
     if asked.backoff_s is not None:
@@ -76,8 +79,30 @@ def build(asked: Asked, secret: Callable[[str], str], read_goal: Callable[[], st
     )
 
 
+def _implied(asked: Asked) -> str:
+    """The backend where none is named."""
+    if asked.replay is not None or asked.speed is not None:
+        return REPLAY
+    return COMMAND if asked.scenario is None else SCRIPT
+
+
+def _replay(asked: Asked) -> dict[str, Any]:
+    """What is replayed, and how fast. Raises click.UsageError."""
+    if asked.words or asked.scenario is not None:
+        raise click.UsageError("a replay takes no command, goal or scenario: agentrunner run --replay ID")
+    if asked.replay is None:
+        if asked.options and asked.speed is None:
+            return {}
+        raise click.UsageError("say which run is replayed: agentrunner run --replay ID --speed max")
+    return {"run": asked.replay} if asked.speed is None else {"run": asked.replay, "speed": _json_or_text(asked.speed)}
+
+
 def _work(asked: Asked, backend: str, read_goal: Callable[[], str]) -> tuple[str, dict[str, Any]]:
     """The goal and the options that say what to do."""
+    if backend == REPLAY:
+        return "", _replay(asked)
+    if asked.replay is not None or asked.speed is not None:
+        raise click.UsageError(f"--replay and --speed are for backend replay, not {backend}")
     if backend == COMMAND:
         return "", {"argv": _command(asked)}
     goal = read_goal() if list(asked.words) == ["-"] else " ".join(asked.words)

@@ -32,6 +32,8 @@ class RunCommand(click.Command):
 @click.argument("words", nargs=-1, metavar='[--] COMMAND… | "GOAL"')
 @click.option("--backend", metavar="NAME", help="Who does it: command (default), claude, script, …")
 @click.option("--script", "scenario", metavar="FILE", type=click.Path(), help="A scenario (YAML) for backend script.")
+@click.option("--replay", type=int, metavar="ID", help="Write the recorded output of a run again, as a run of its own.")
+@click.option("--speed", metavar="N", help="With --replay: N times as fast as it was, or `max`; 1 by default.")
 @click.option("--title", help="How the run is called; else the first line of its goal.")
 @click.option("--project", metavar="NAME", help="The project it works in; else the one called default.")
 @click.option("--agent", metavar="NAME", help="The agent that its figures are kept for.")
@@ -62,6 +64,7 @@ def run(context: click.Context, /, detach: bool, raw: bool, **given: Any) -> int
       agentrunner run --backend claude "Fix the failing test"
       agentrunner run --backend claude - < goal.md
       agentrunner run --script scenario.yaml
+      agentrunner run --replay 12 --speed 10
 
     Watching is only watching: the run goes on whatever happens to this command. Ctrl-C asks whether to detach, to
     stop the run or to go on watching; where nobody can be asked it detaches.

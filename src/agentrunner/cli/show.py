@@ -1,7 +1,8 @@
 """`agentrunner show`: one run."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
@@ -10,29 +11,40 @@ from agentrunner.cli.ids import RUN_ID
 from agentrunner.cli.session import Session, pass_session, server_options
 
 if TYPE_CHECKING:
+    from agentrunner.cli.output import Output
     from agentrunner.domain.run import RunView
+    from agentrunner.domain.sample import SamplePage
 
 LAST_EVENTS = 10
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 60
 
 
 @click.command(short_help="One run: its fields, last events, and what to do.")
 @click.argument("run_id", metavar="ID", type=RUN_ID)
 @click.option("--events", "-n", "count", type=click.IntRange(0, 1000), default=LAST_EVENTS,
               help=f"How many of the last events; {LAST_EVENTS} by default.")  # fmt: skip
+@click.option("--samples", "with_samples", is_flag=True, help="Draw CPU and memory over time.")
 @server_options
 @pass_session
-def show(session: Session, run_id: int, count: int) -> None:
-    """Show a run: its fields, its last events, why it is where it is and what to do. `--json` prints its fields."""
+def show(session: Session, run_id: int, count: int, with_samples: bool) -> None:
+    """Show a run: its fields, its last events, why it is where it is and what to do.
+
+    `--json` prints its fields, with `--samples` what it used over time.
+    """
     from agentrunner.cli.events import Timeline
-    from agentrunner.client import events, runs
+    from agentrunner.client import events, runs, samples
 
     run = runs.get(session.http, run_id)
     out = session.out
     if out.as_json:
-        out.json(run)
+        out.json(samples.get(session.http, run_id) if with_samples else run)
         return
-    for name, value in fields(run):
+    used = samples.get(session.http, run_id)
+    for name, value in (*fields(run), *((("used", spent(used)),) if used.memory_peak_bytes else ())):
         out.line(f"{out.paint(f'{name:<10}', bold=True)} {value}")
+    if with_samples:
+        draw(out, used)
     timeline = Timeline(out, run.created_at)
     if count:
         out.line()
@@ -43,6 +55,53 @@ def show(session: Session, run_id: int, count: int) -> None:
     out.line(" ".join([explanation.summary, *explanation.because]))
     if explanation.what_to_do:
         out.line(f"{out.paint('To do:', bold=True)} {explanation.what_to_do}")
+
+
+def spent(used: "SamplePage") -> str:
+    """`12 s CPU, 45 MiB at most, 4 processes at most`."""
+    from agentrunner.cli import amounts
+
+    words = [f"{amounts.duration(used.cpu_us / 1e6)} CPU", f"{amounts.memory(used.memory_peak_bytes)} at most"]
+    if used.processes_peak:
+        words.append(f"{used.processes_peak} process{'es' * (used.processes_peak > 1)} at most")
+    return ", ".join(words)
+
+
+def draw(out: "Output", used: "SamplePage") -> None:
+    """A line of bars each for CPU and memory, over the time between the first and the last sample."""
+    from agentrunner.cli import amounts
+    from agentrunner.domain.instant import parse_rfc3339
+
+    if len(used.items) < 2:
+        out.line("No timeline yet: samples are taken with the worker's heartbeats.")
+        return
+    times = [parse_rfc3339(item.at) / 1000 for item in used.items]
+    cpu = [0.0]
+    for index, (before, after) in enumerate(pairwise(used.items)):
+        worked = after.cpu_us - (before.cpu_us if before.attempt == after.attempt else 0)
+        cpu.append(max(0, worked) / 1e6 / max(0.001, times[index + 1] - times[index]))
+    rows = [("cpu", cpu, f"{max(cpu):.2f} CPUs")]
+    memory = [float(item.memory_bytes) for item in used.items]
+    rows.append(("memory", memory, amounts.memory(round(max(memory)))))
+    for name, values, most in rows:
+        drawn = bars(list(zip(times, values, strict=True)))
+        out.line(f"{out.paint(f'{name:<10}', bold=True)} {drawn} up to {most}")
+    out.line(f"{'':<10} {amounts.duration(times[-1] - times[0])} in all")
+
+
+def bars(points: Sequence[tuple[float, float]]) -> str:
+    """Values at times as a row of bars, each the highest of its part of the time; a part without one is as before."""
+    start, length = points[0][0], max(0.001, points[-1][0] - points[0][0])
+    highest = max(value for _, value in points) or 1.0
+    columns: list[float | None] = [None] * _WIDTH
+    for at, value in points:
+        column = min(_WIDTH - 1, int((at - start) / length * _WIDTH))
+        columns[column] = max(columns[column] or 0.0, value)
+    text, last = "", 0.0
+    for found in columns:
+        last = last if found is None else found
+        text += _BARS[min(len(_BARS) - 1, int(last / highest * len(_BARS)))]
+    return text
 
 
 def fields(run: "RunView") -> Iterator[tuple[str, str]]:

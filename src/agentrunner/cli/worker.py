@@ -11,7 +11,15 @@ from agentrunner.cli.settings import setting_options
               help="The server to work for; else AGENTRUNNER_SERVER_URL or the local one.")  # fmt: skip
 @data_dir_option
 @setting_options(
-    "worker_name", "slots", "tree", "pass_env", "grace_s", "spool_cap_mb", "spool_retention_s", "log_level"
+    "worker_name",
+    "slots",
+    "tree",
+    "pass_env",
+    "grace_s",
+    "spool_cap_mb",
+    "retention.spools",
+    "retention.spools_bytes",
+    "log_level",
 )
 @pass_session
 def worker(session: Session) -> None:

@@ -64,10 +64,16 @@ def get(http: Http, run_id: int) -> RunView:
     return http.get(f"/v1/runs/{run_id}", RunView)
 
 
-def page(http: Http, wanted: Filter, limit: int = 50, cursor: str | None = None) -> Page[RunView]:
+class RunPage(Page[RunView], frozen=True, kw_only=True):
+    """Some runs; where `indexed_to` is there, what was written behind it is not searched for text yet."""
+
+    indexed_to: str | None = None
+
+
+def page(http: Http, wanted: Filter, limit: int = 50, cursor: str | None = None) -> RunPage:
     """Some runs, the newest first."""
     params = (*wanted.params, ("limit", str(limit)), *((("cursor", cursor),) if cursor else ()))
-    return http.get("/v1/runs", Page[RunView], params)
+    return http.get("/v1/runs", RunPage, params)
 
 
 def every(http: Http, wanted: Filter, limit: int = PAGE) -> Iterator[RunView]:

@@ -7,8 +7,18 @@ from agentrunner.domain.event import EventView
 from agentrunner.domain.run import RunView
 
 _END = "end"
+_PRUNED = "pruned"
 _event = msgspec.json.Decoder(EventView)
 _run = msgspec.json.Decoder(RunView)
+
+
+class _Pruned(msgspec.Struct, frozen=True):
+    """Where a timeline goes on whose events before that are gone; an event of this type has no such field."""
+
+    pruned_before: int | None = None
+
+
+_pruned = msgspec.json.Decoder(_Pruned)
 
 
 class Broken(Exception):
@@ -26,6 +36,9 @@ class Timeline:
         try:
             if frame.event == _END:
                 return self._end(_run.decode(frame.data))
+            if frame.event == _PRUNED and (first := _pruned.decode(frame.data).pruned_before) is not None:
+                self.last = max(self.last, first - 1)
+                return None
             event = _event.decode(frame.data)
         except msgspec.DecodeError as error:
             raise Broken(f"a frame cannot be read: {error}") from error

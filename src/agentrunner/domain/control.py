@@ -11,11 +11,13 @@ from msgspec import Meta
 
 from agentrunner.domain.event import NewEvent
 from agentrunner.domain.run import Limits
+from agentrunner.domain.sample import Taken, Used
 from agentrunner.domain.state import Desired, OnLost, Reason, Status, StreamName
 
 PROTOCOL_VERSION = 1
 MAX_STATE_BYTES = 64 * 1024
 MAX_WAIT_S = 30.0
+MAX_SAMPLES = 10_000
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """What a 64-bit column holds."""
 
@@ -112,11 +114,12 @@ class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeartbeatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A sign of life with the number of runs the worker is supervising."""
+    """A sign of life with the number of runs the worker is supervising, and what some of them use now."""
 
     worker_id: str
     epoch: Count
     running: Count = 0
+    samples: Annotated[list[Taken], Meta(max_length=MAX_SAMPLES)] = []
 
 
 class HeartbeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +176,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     message: Annotated[str, Meta(max_length=10_000)] | None = None
     sizes: Offsets
     details: dict[str, Any] = {}
+    used: Used | None = None
     final: bool = False
 
 

@@ -38,6 +38,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     output_mb: Annotated[float, Meta(gt=0, le=1_048_576)] | None = None
 
 
+RESOURCE_LIMITS = ("memory_mb", "cpu", "pids")
+"""The limits that only some hosts can enforce."""
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of a run over all its attempts; `input_tokens` excludes the cached ones."""
 
@@ -59,7 +63,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 class NewRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request to create a run. `goal` may be empty where the backend's options say everything.
 
-    `priority`: higher first. `secrets`: environment variables that are never stored with the run nor answered.
+    `agent_version` names the version that the run counts for, else its settings decide. `priority`: higher first.
+    `secrets`: environment variables that are never stored with the run nor answered.
     """
 
     goal: Annotated[str, Meta(max_length=1_000_000)] = ""
@@ -67,6 +72,7 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     title: Annotated[str, Meta(max_length=500)] | None = None
     project: str = DEFAULT_PROJECT
     agent: Annotated[str, Meta(max_length=200)] | None = None
+    agent_version: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     external_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     options: dict[str, Any] = {}
     limits: Limits = Limits()

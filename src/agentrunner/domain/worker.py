@@ -3,6 +3,7 @@
 import msgspec
 
 from agentrunner.domain.instant import optional_rfc3339, rfc3339
+from agentrunner.domain.run import RESOURCE_LIMITS
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,12 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     tree: str
     registered_at: int
     heard_at: int
+
+
+def lacking(worker: Worker) -> dict[str, str]:
+    """Each resource limit that a worker cannot enforce, and why."""
+    found = {name: worker.limits.get(name, "it does not offer that limit") for name in RESOURCE_LIMITS}
+    return {name: why for name, why in found.items() if why is not None}
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):

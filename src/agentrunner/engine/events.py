@@ -10,8 +10,10 @@ from agentrunner.domain.errors import InvalidField, InvalidRequest, OffsetMismat
 from agentrunner.domain.event import Event, EventType, NewEvent
 from agentrunner.domain.retry import delay_before_next
 from agentrunner.domain.run import Run, Usage
+from agentrunner.domain.span import SPAN_TYPES
 from agentrunner.domain.state import Cause, Desired, OnLost, Phase, Reason, Status
-from agentrunner.engine.change import Change, ending_event
+from agentrunner.engine import samples
+from agentrunner.engine.change import Change, append, ending_event
 from agentrunner.engine.runs import EXTERNAL, ended, find, locked
 from agentrunner.engine.schedule import requeue
 from agentrunner.engine.services import Services
@@ -185,6 +187,8 @@ def _add_cost(change: Change, event: NewEvent) -> None:
 
 
 _TOTALS: dict[str, Callable[[Change, NewEvent], None]] = {EventType.USAGE: _add_usage, EventType.COST: _add_cost}
+_CHANGING = _TOTALS.keys() | SPAN_TYPES
+"""Types of events that change more than the timeline."""
 
 
 def _total(change: Change, event: NewEvent) -> None:
@@ -210,6 +214,7 @@ async def _finish(tx: Tx, change: Change, attempt: Attempt, outcome: Outcome) ->
     if cause is None or (cause is Cause.FAILED and outcome.reason is None):
         raise InvalidField("`outcome` needs a terminal status, and a reason where it is FAILED.")
     await attempts.end(tx, run.id, attempt.number, change.now, (outcome.status, outcome.reason, outcome.exit_code))
+    await samples.finish(tx, run.id, attempt.number, outcome.used)
     payload = _outcome_payload(change, attempt, outcome)
     delay = _delay_before_next(run, outcome)
     if delay is not None:
@@ -261,6 +266,8 @@ async def ingest(s: Services, run_id: int, reported: Sequence[NewEvent]) -> Inge
 
 
 async def _ingest(tx: Tx, run_id: int, reported: Sequence[NewEvent], now: int) -> Ingested:
+    if all(map(_is_plain, reported)) and (last_seq := await append(tx, run_id, reported, now)) is not None:
+        return Ingested(len(reported), 0, last_seq)
     run = await locked(tx, run_id)
     fresh = await _unknown(tx, run_id, reported)
     change = Change(run, now)
@@ -268,6 +275,12 @@ async def _ingest(tx: Tx, run_id: int, reported: Sequence[NewEvent], now: int) -
         _ingest_one(change, event)
     run = await change.save(tx)
     return Ingested(len(fresh), len(reported) - len(fresh), run.last_seq)
+
+
+def _is_plain(event: NewEvent) -> bool:
+    """True for an event that is stored as it is, whatever is stored already, and changes nothing of its run."""
+    is_anonymous = event.producer is None and event.client_seq is None
+    return is_anonymous and event.type not in _CHANGING and not event.type.startswith("run.")
 
 
 async def _unknown(tx: Tx, run_id: int, reported: Sequence[NewEvent]) -> list[NewEvent]:
@@ -289,12 +302,11 @@ async def _unknown(tx: Tx, run_id: int, reported: Sequence[NewEvent]) -> list[Ne
 
 
 def _ingest_one(change: Change, event: NewEvent) -> None:
-    run = change.run
-    if run.status.is_terminal:
+    if change.status.is_terminal:
         change.emit(event, late=True)
         return
     cause = {EventType.RUN_COMPLETED: Cause.COMPLETED, EventType.RUN_FAILED: Cause.FAILED}.get(event.type)  # type: ignore[call-overload]
-    if event.type.startswith("run.") and (run.backend != EXTERNAL or cause is None):
+    if event.type.startswith("run.") and (change.run.backend != EXTERNAL or cause is None):
         raise InvalidRequest(f"{event.type!r} is not for reporters: the server writes it.")
     if cause is None:
         change.emit(event)

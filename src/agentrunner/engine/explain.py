@@ -8,7 +8,7 @@ from agentrunner.domain.explanation import Explanation
 from agentrunner.domain.instant import rfc3339
 from agentrunner.domain.run import Run
 from agentrunner.domain.state import REASONS, Desired, Hold, OnLost, Phase, Status
-from agentrunner.domain.worker import Worker
+from agentrunner.domain.worker import Worker, lacking
 from agentrunner.engine.runs import EXTERNAL, find
 from agentrunner.engine.schedule import room
 from agentrunner.engine.services import Services
@@ -80,20 +80,32 @@ async def _queued(tx: Tx, s: Services, view: _View) -> tuple[str, str | None]:
     lease_start = view.now - round(s.settings.lease_s * 1000)
     online = [worker for worker in await workers.all(tx) if worker.heard_at >= lease_start]
     view.facts["workers_online"] = len(online)
+    if run.worker_id is not None:
+        online = [worker for worker in online if worker.id == run.worker_id]
+        view.because.append(f"Only worker {run.worker_id} has what it needs.")
     able = [worker for worker in online if run.backend in worker.backends]
     if not online:
         return "No worker is online.", "Start one: `agentrunner up` or `agentrunner worker`."
     if not able:
         return f"No online worker offers the backend {run.backend!r}.", "`agentrunner doctor` on a worker says why."
+    if not (willing := [worker for worker in able if not _lacks(run, worker)]):
+        view.because.extend(f"{worker.name}: {why}." for worker in able for why in _lacks(run, worker).values())
+        return "No online worker can enforce its limits.", "`agentrunner doctor` on a worker says how it could."
     if not (space := await room(tx, s.settings)).fits(run):
         view.because.append(f"{space.total} more runs fit in all; a cap of its project, agent or backend may be lower.")
         return "It waits for capacity: a cap is reached.", "Wait, stop another run, or raise the cap."
     if ahead:
-        return f"It waits for its turn: {ahead} runs are ahead of it.", "Wait, or start more workers or slots."
-    free = sum(worker.slots - worker.running for worker in able)
+        count = f"{ahead} or more" if ahead == runs.MOST_AHEAD else ahead
+        return f"It waits for its turn: {count} runs are ahead of it.", "Wait, or start more workers or slots."
+    free = sum(worker.slots - worker.running for worker in willing)
     if free <= 0:
         return "Every slot of every worker is in use and this run is next.", "Wait, or start more workers or slots."
     return "It is next and a worker is about to take it.", None
+
+
+def _lacks(run: Run, worker: Worker) -> dict[str, str]:
+    """Why a worker cannot enforce the run's limits, by limit."""
+    return {name: why for name, why in lacking(worker).items() if getattr(run.limits, name) is not None}
 
 
 def _finished(view: _View) -> tuple[str, str | None]:

@@ -4,6 +4,7 @@ from agentrunner.domain.decision import Input, NewInput
 from agentrunner.domain.errors import BackendUnsupported, InvalidField, InvalidTransition, TooManyRequests
 from agentrunner.domain.event import EventType, new_event
 from agentrunner.domain.state import Desired
+from agentrunner.engine import repeats
 from agentrunner.engine.change import Change
 from agentrunner.engine.runs import EXTERNAL, locked
 from agentrunner.engine.services import Services
@@ -14,14 +15,20 @@ from agentrunner.store.base import Tx
 MAX_WAITING = 100
 
 
-async def send(s: Services, run_id: int, new: NewInput) -> Input:
-    """Store an input, to be delivered once. Raises RunNotFound, InvalidField, InvalidTransition, BackendUnsupported."""
+async def send(s: Services, run_id: int, new: NewInput, key: str | None = None) -> Input:
+    """Store an input, to be delivered once; the same `key` with the same text answers the same input.
+
+    Raises RunNotFound, InvalidField, InvalidTransition, BackendUnsupported, IdempotencyMismatch, TooManyRequests.
+    """
     if "\x00" in new.text:
         raise InvalidField("`text` contains a NUL character; leave it out.")
-    return await s.db.write(_send, run_id, new, s.clock())
+    return await s.db.write(_send, run_id, new, key, s.clock())
 
 
-async def _send(tx: Tx, run_id: int, new: NewInput, now: int) -> Input:
+async def _send(tx: Tx, run_id: int, new: NewInput, key: str | None, now: int) -> Input:
+    before = await repeats.known(tx, key, ("input", run_id, new.text), now)
+    if before and (sent := await inputs.get(tx, before[0])) is not None:
+        return sent
     run = await locked(tx, run_id)
     if run.status.is_terminal or run.desired is Desired.STOP:
         raise InvalidTransition(f"Run {run.id} is {run.status} and takes no input any more.", current=run.status)
@@ -33,6 +40,7 @@ async def _send(tx: Tx, run_id: int, new: NewInput, now: int) -> Input:
     change = Change(run, now)
     change.emit(new_event(EventType.INPUT_RECEIVED, {"id": item.id, "text": new.text}))
     run = await change.save(tx)
+    await repeats.remember(tx, key, [item.id])
     if run.worker_id is not None:
         tx.after_commit(worker_topic(run.worker_id))
     return item

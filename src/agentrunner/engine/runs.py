@@ -1,6 +1,5 @@
 """Use cases of runs: create, look at, wish for, retry."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +8,6 @@ import msgspec
 
 from agentrunner.domain.errors import (
     BackendUnsupported,
-    IdempotencyMismatch,
     InvalidField,
     InvalidTransition,
     LimitUnsupported,
@@ -19,15 +17,21 @@ from agentrunner.domain.errors import (
 )
 from agentrunner.domain.event import EventType, new_event
 from agentrunner.domain.project import Project
-from agentrunner.domain.query import Query
-from agentrunner.domain.run import NewRun, Run, Usage, split_secrets, title_of
+from agentrunner.domain.recording import REPLAY
+from agentrunner.domain.run import RESOURCE_LIMITS, NewRun, Run, Usage, split_secrets, title_of
 from agentrunner.domain.state import ACTIVE, TRANSITIONS, Cause, Desired, Hold, Phase, Reason, Status
+from agentrunner.domain.worker import lacking
+from agentrunner.engine import repeats
+from agentrunner.engine.agents import belong
 from agentrunner.engine.change import Change, counter_changes, ending_event
 from agentrunner.engine.projects import find as find_project
+from agentrunner.engine.replays import resolve
 from agentrunner.engine.services import Services
 from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, worker_topic
-from agentrunner.store import idempotency, runs, stats, workers
+from agentrunner.store import runs, stats, workers
 from agentrunner.store.base import Tx
+from agentrunner.store.query import plan_of
+from agentrunner.store.runs import RunRow
 
 EXTERNAL = "external"
 """The backend of runs that other programs report."""
@@ -60,31 +64,16 @@ def _check(s: Services, request: NewRun) -> None:
 
 
 async def _create_all(tx: Tx, s: Services, requests: Sequence[NewRun], key: str | None, now: int) -> list[Run]:
-    if key is not None and (known := await _known(tx, requests, key, now)) is not None:
-        return known
+    if (created_before := await repeats.known(tx, key, requests, now)) is not None:
+        return await runs.by_ids(tx, created_before)
     await _check_room(tx, s, len(requests))
-    await _check_limits(tx, requests)
+    await _check_limits(tx, s, requests, now)
     created = [await _create(tx, s, request, now) for request in requests]
     await stats.add(tx, _added(created))
-    if key is not None:
-        await idempotency.fill(tx, key, [run.id for run in created])
+    await repeats.remember(tx, key, [run.id for run in created])
     tx.after_commit(QUEUE_TOPIC)
     tx.after_commit(RUNS_TOPIC)
     return created
-
-
-async def _known(tx: Tx, requests: Sequence[NewRun], key: str, now: int) -> list[Run] | None:
-    """The runs that the same requests with this key created; None where the key is new, and from now on ours.
-
-    The key is taken before anything is created: of two requests at once the second waits here for the first.
-    """
-    fingerprint = hashlib.sha256(msgspec.json.encode(requests)).hexdigest()
-    if await idempotency.take(tx, key, fingerprint, now):
-        return None
-    stored, run_ids = await idempotency.find(tx, key)
-    if stored != fingerprint:
-        raise IdempotencyMismatch
-    return await runs.by_ids(tx, run_ids)
 
 
 def _added(created: Sequence[Run]) -> Counter[str]:
@@ -101,22 +90,33 @@ async def _check_room(tx: Tx, s: Services, wanted: int) -> None:
         raise TooManyRequests(f"{waiting} runs wait already and `max_queued` is {s.settings.max_queued}.")
 
 
-async def _check_limits(tx: Tx, requests: Sequence[NewRun]) -> None:
-    """Refuse a resource limit that every known worker says it cannot enforce."""
-    wanted = {name for request in requests for name in ("memory_mb", "cpu", "pids") if getattr(request.limits, name)}
-    if not wanted or not (known := await workers.all(tx)):
+async def _check_limits(tx: Tx, s: Services, requests: Sequence[NewRun], now: int) -> None:
+    """Refuse resource limits that no worker can enforce together, of those online, else of all that are known."""
+    asked = [(request, wanted) for request in requests if (wanted := _resource_limits(request))]
+    if not asked or not (known := await workers.all(tx)):
         return
-    for name in sorted(wanted):
-        why = [worker.limits.get(name, "not offered") for worker in known]
-        if all(text is not None for text in why):
-            raise LimitUnsupported(f"No worker can enforce `limits.{name}`: {why[0]}. `agentrunner doctor` says more.")
+    oldest = now - round(s.settings.lease_s * 1000)
+    candidates = [worker for worker in known if worker.heard_at >= oldest] or known
+    for request, wanted in asked:
+        able = [worker for worker in candidates if request.backend in worker.backends] or candidates
+        lacks = [{name: why for name, why in lacking(worker).items() if name in wanted} for worker in able]
+        if all(lacks):
+            name, why = next(iter(lacks[0].items()))
+            raise LimitUnsupported(f"No worker can enforce `limits.{name}`: {why}. `agentrunner doctor` says more.")
+
+
+def _resource_limits(request: NewRun) -> list[str]:
+    return [name for name in RESOURCE_LIMITS if getattr(request.limits, name) is not None]
 
 
 async def _create(tx: Tx, s: Services, request: NewRun, now: int, retry_of: int | None = None) -> Run:
     project = await find_project(tx, request.project)
+    worker_id = None
+    if request.backend == REPLAY:
+        request, worker_id = await resolve(tx, request, now - round(s.settings.lease_s * 1000))
     options, secrets = split_secrets(request.options, request.secrets)
-    draft = _draft(request, project, options, now, retry_of)
-    run = await runs.insert(tx, msgspec.structs.replace(draft, has_secrets=bool(secrets)))
+    draft = await belong(tx, _draft(request, project, options, now, retry_of), now)
+    run = await runs.insert(tx, msgspec.structs.replace(draft, has_secrets=bool(secrets), worker_id=worker_id))
     if run is None:
         raise NameTaken(f"There is a run with the external_id {request.external_id!r} already.")
     if secrets:
@@ -145,7 +145,7 @@ def _draft(request: NewRun, project: Project, options: dict[str, Any], now: int,
         project=project.name,
         backend=request.backend,
         agent=request.agent,
-        agent_version=None,
+        agent_version=request.agent_version,
         status=TRANSITIONS[None, cause],
         phase=Phase.WORKING if reported else None,
         phase_since=now if reported else None,
@@ -208,11 +208,15 @@ async def owned(tx: Tx, worker_id: str) -> list[Run]:
 
 
 async def page(s: Services, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Run]:
-    """The newest runs below an id; a query or a text is searched for off the loop with a time limit."""
-    query: Query | None = filters.get("query")
-    if filters.get("text") or (query is not None and query.terms):
-        return await s.db.search(runs.page, {**filters, "now": s.clock()}, before, limit)
-    return await s.db.read(runs.page, {**filters, "query": None}, before, limit)
+    """The newest runs below an id."""
+    return [runs.of_row(row) for row in await page_rows(s, filters, before, limit)]
+
+
+async def page_rows(s: Services, filters: Mapping[str, Any], before: int | None, limit: int) -> list[RunRow]:
+    """The same as rows; what one look into an index does not answer has a thread and a time limit."""
+    asked = {**filters, "now": s.clock()}
+    look = s.db.read if plan_of(asked).is_quick else s.db.search
+    return await look(runs.page, asked, before, limit)
 
 
 async def pause(s: Services, run_id: int) -> Wished:
@@ -306,12 +310,17 @@ def ended(now: int, reason: Reason | None, message: str | None = None) -> dict[s
     return {**cleared, "ended_at": now, "reason": reason, "message": text}
 
 
-async def retry(s: Services, run_id: int) -> Run:
-    """A new run with the same request, `retry_of` the finished one. Raises RunNotFound, InvalidTransition."""
-    return await s.db.write(_retry, s, run_id, s.clock())
+async def retry(s: Services, run_id: int, key: str | None = None) -> Run:
+    """A new run with the same request, `retry_of` the finished one; the same `key` again answers the same new run.
+
+    Raises RunNotFound, InvalidTransition, BackendUnsupported, IdempotencyMismatch, TooManyRequests.
+    """
+    return await s.db.write(_retry, s, run_id, key, s.clock())
 
 
-async def _retry(tx: Tx, s: Services, run_id: int, now: int) -> Run:
+async def _retry(tx: Tx, s: Services, run_id: int, key: str | None, now: int) -> Run:
+    if before := await repeats.known(tx, key, ("retry", run_id), now):
+        return await find(tx, before[0])
     run = await find(tx, run_id)
     if not run.status.is_terminal:
         raise InvalidTransition(
@@ -327,6 +336,7 @@ async def _retry(tx: Tx, s: Services, run_id: int, now: int) -> Run:
     tx.after_commit(RUNS_TOPIC)
     created = await _create(tx, s, _request_of(run, secrets), now, retry_of=run.id)
     await stats.add(tx, _added([created]))
+    await repeats.remember(tx, key, [created.id])
     return created
 
 
@@ -337,6 +347,7 @@ def _request_of(run: Run, secrets: dict[str, str]) -> NewRun:
         title=run.title,
         project=run.project,
         agent=run.agent,
+        agent_version=run.agent_version,
         options=run.options,
         limits=run.limits,
         priority=run.priority,

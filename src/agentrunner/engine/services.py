@@ -1,7 +1,7 @@
 """What every use case is given: the database, the settings, the clock, and the doors to backends and secrets."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,11 @@ class Checkable(Protocol):
 
 class Backends(Protocol):
     """The known backends."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Their names, sorted."""
+        ...
 
     def get(self, name: str) -> Checkable:
         """The backend of this name; raises InvalidField naming those there are."""

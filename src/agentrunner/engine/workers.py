@@ -1,6 +1,6 @@
 """Use cases of the worker protocol: register, claim, heartbeat, wishes, decisions. (`record` is in `events`.)"""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from agentrunner.domain.control import (
@@ -21,15 +21,17 @@ from agentrunner.domain.control import (
 )
 from agentrunner.domain.errors import InvalidRequest, StaleEpoch, WorkerInUse, WorkerNotFound
 from agentrunner.domain.event import EventType, new_event
+from agentrunner.domain.project import Project
 from agentrunner.domain.run import Run
 from agentrunner.domain.state import Desired, Phase, Status
 from agentrunner.domain.worker import Worker
-from agentrunner.engine import schedule
-from agentrunner.engine.change import Change, save_all
+from agentrunner.engine import samples, schedule
+from agentrunner.engine.change import Change
 from agentrunner.engine.runs import find, owned
 from agentrunner.engine.services import Services
 from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC, worker_topic
 from agentrunner.store import attempts, inputs, meta, projects, runs, workers
+from agentrunner.store.attempts import Attempt
 from agentrunner.store.base import Tx
 
 INSTANCE = "instance_id"
@@ -101,7 +103,8 @@ async def _adopt(tx: Tx, s: Services, run: Run, request: RegisterRequest, now: i
         payload = {"worker": request.worker_id, "host": request.host, "epoch": change.run.epoch}
         change.emit(new_event(EventType.RUN_ADOPTED, payload))
     await _reach(tx, change)
-    return await _assignment(tx, s, await change.save(tx))
+    (assignment,) = await _assignments(tx, s, [await change.save(tx)])
+    return assignment
 
 
 async def _reach(tx: Tx, change: Change) -> None:
@@ -122,11 +125,16 @@ def phase_of(run: Run, started: bool) -> Phase | None:
     return Phase.WORKING if started else Phase.PREPARING
 
 
-async def _assignment(tx: Tx, s: Services, run: Run) -> Assignment:
-    attempt = await attempts.get(tx, run.id, run.attempt)
-    project = await projects.get(tx, run.project_id)
-    assert attempt is not None
-    assert project is not None
+async def _assignments(tx: Tx, s: Services, found: Sequence[Run]) -> list[Assignment]:
+    """What a worker has to know of its runs, in their order."""
+    if not found:
+        return []
+    numbers = await attempts.current(tx, [run.id for run in found])
+    places = {project_id: await projects.get(tx, project_id) for project_id in {run.project_id for run in found}}
+    return [_assignment(s, run, numbers[run.id], places[run.project_id]) for run in found]
+
+
+def _assignment(s: Services, run: Run, attempt: Attempt, project: Project | None) -> Assignment:
     return Assignment(
         run_id=run.id,
         attempt=run.attempt,
@@ -139,7 +147,7 @@ async def _assignment(tx: Tx, s: Services, run: Run) -> Assignment:
         title=run.title,
         goal=run.goal,
         project=run.project,
-        project_path=project.path,
+        project_path=None if project is None else project.path,
         options=run.options,
         secrets=s.secrets.get(run.id) if run.has_secrets else {},
         limits=run.limits,
@@ -171,12 +179,12 @@ async def _claim(tx: Tx, s: Services, request: ClaimRequest, now: int) -> ClaimA
         return ClaimAnswer(runs=await _still_owned(tx, s, worker.id, repeated.runs))
     if not _has_lease(s, worker, now):
         return ClaimAnswer(runs=[])
-    chosen = await schedule.choose(tx, s.settings, worker.backends, request.slots, now)
+    chosen = await schedule.choose(tx, s.settings, worker, request.slots, now)
     if not chosen:
         return ClaimAnswer(runs=[])
-    taken = await save_all(tx, [await schedule.take(tx, run, worker, s.new_uid(), now) for run in chosen])
+    taken = await schedule.take(tx, chosen, worker, s.new_uid, now)
     await workers.remember_claim(tx, worker.id, request.claim_id, [(run.id, run.attempt) for run in taken])
-    return ClaimAnswer(runs=[await _assignment(tx, s, run) for run in taken])
+    return ClaimAnswer(runs=await _assignments(tx, s, taken))
 
 
 def _has_lease(s: Services, worker: Worker, now: int) -> bool:
@@ -188,7 +196,7 @@ async def _still_owned(tx: Tx, s: Services, worker_id: str, pairs: list[tuple[in
     found = [await find(tx, run_id) for run_id, _ in pairs]
     numbers = dict(pairs)
     mine = [run for run in found if run.worker_id == worker_id and run.attempt == numbers[run.id]]
-    return [await _assignment(tx, s, run) for run in mine if not run.status.is_terminal]
+    return await _assignments(tx, s, [run for run in mine if not run.status.is_terminal])
 
 
 async def _current(tx: Tx, worker_id: str, epoch: int) -> Worker:
@@ -214,6 +222,7 @@ async def _heartbeat(tx: Tx, s: Services, request: HeartbeatRequest, now: int) -
     worker = await _current(tx, request.worker_id, request.epoch)
     if not _has_lease(s, worker, now):
         tx.after_commit(QUEUE_TOPIC)
+    await samples.keep(tx, worker.id, request.samples, now)
     if await workers.hear(tx, worker.id, request.running, now):
         for run in await owned(tx, worker.id):
             change = Change(run, now)

@@ -1,6 +1,7 @@
 """The SQL of attempts: the numbered tries of a run, with how much of their output is stored."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,10 +26,28 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     states: States
 
 
-async def insert(tx: Tx, run_id: int, number: int, uid: str, owner: tuple[str, str], now: int) -> None:
-    """Begin an attempt; `owner` is the worker's id and its host's boot id."""
-    sql = "INSERT INTO attempts (run_id, number, uid, worker_id, boot_id, claimed_at) VALUES (?, ?, ?, ?, ?, ?)"
-    await tx.run(sql, run_id, number, uid, *owner, now)
+class Begun(NamedTuple):
+    """An attempt that begins: whose it is, on which boot of its host."""
+
+    run_id: int
+    number: int
+    uid: str
+    worker_id: str
+    boot_id: str
+    claimed_at: int
+
+
+async def insert(tx: Tx, begun: Sequence[Begun]) -> None:
+    """Begin attempts."""
+    await tx.insert("attempts", ", ".join(Begun._fields), begun)
+
+
+async def current(tx: Tx, run_ids: Sequence[int]) -> dict[int, Attempt]:
+    """The present attempt of each of some runs that has one, by run."""
+    marks = ", ".join("?" * len(run_ids))
+    sql = f"""SELECT a.* FROM runs r JOIN attempts a ON a.run_id = r.id AND a.number = r.attempt
+              WHERE r.id IN ({marks})"""
+    return {row["run_id"]: _attempt(row) for row in await tx.all(sql, *run_ids)}
 
 
 async def get(tx: Tx, run_id: int, number: int) -> Attempt | None:

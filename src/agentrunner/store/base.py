@@ -26,6 +26,8 @@ where the dialects differ. Arguments and results are int, float, str, bytes or N
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from agentrunner.store.commits import Commits
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -74,6 +76,10 @@ class Tx(Protocol):
         """Execute once per row of arguments, in order."""
         ...
 
+    async def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Store rows in order, in the fastest way the driver has; `columns` are separated by commas."""
+        ...
+
     def after_commit(self, topic: str) -> None:
         """Wake the listeners of `topic` once this is committed. Repeats within a transaction are one."""
         ...
@@ -84,6 +90,16 @@ Function = Callable[Concatenate[Tx, P], Awaitable[T]]
 
 class Database(Protocol):
     """A database that is open between `start` and `stop`. `stop` without `start` and a second `stop` are harmless."""
+
+    @property
+    def commits(self) -> Commits:
+        """The commits of this process."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for the database."""
+        ...
 
     async def start(self) -> None:
         """Open, migrate to the newest schema, begin to deliver topics. Raises ConfigurationError with advice."""

@@ -27,7 +27,11 @@ def encode(value: Any) -> Any:
 
 def decode(row: Row, kind: type[T], json: Mapping[str, type]) -> T:
     """The struct `kind` from a row whose columns are its fields; `json` names those that hold JSON, with their type."""
-    values = dict(zip(row.keys(), row, strict=True))  # type: ignore[call-overload]
+    return of_values(dict(zip(row.keys(), row, strict=True)), kind, json)  # type: ignore[call-overload]
+
+
+def of_values(values: dict[str, Any], kind: type[T], json: Mapping[str, type]) -> T:
+    """The same from columns by name, which are overwritten."""
     for name, inner in json.items():
         values[name] = _decoder(inner).decode(values[name])
     return msgspec.convert(values, kind, strict=False)

@@ -5,43 +5,26 @@ from collections.abc import Sequence
 import msgspec
 
 from agentrunner.domain.event import Event, NewEvent
-from agentrunner.store.base import Row, Tx
+from agentrunner.store.base import Row as Stored
+from agentrunner.store.base import Tx
 
-_INSERT = """INSERT INTO events (run_id, seq, attempt, ts, type, level, payload, late, producer, client_seq)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _COLUMNS = "id, run_id, seq, attempt, ts, type, level, payload, late"
+_STORED = "run_id, seq, attempt, ts, type, level, payload, late, producer, client_seq"
+
+Row = tuple[object, ...]
+"""An event as it is stored."""
 
 
-class Numbered(msgspec.Struct, frozen=True):
-    """An event with what the store decides: run, seq, attempt, time, and whether it is late."""
-
-    run_id: int
-    seq: int
-    attempt: int
-    ts: int
-    late: bool
-    event: NewEvent
+def row(event: NewEvent, at: tuple[int, int, int], ts: int, *, late: bool = False) -> Row:
+    """What is stored of an event; `at` is its run, seq and attempt."""
+    payload = bytes(event.payload).decode()
+    return (*at, ts, event.type, event.level, payload, int(late), event.producer, event.client_seq)
 
 
-async def insert(tx: Tx, events: Sequence[Numbered]) -> None:
+async def insert(tx: Tx, rows: Sequence[Row]) -> None:
     """Store events; their `seq` come from the run's counter in the same transaction."""
-    await tx.many(_INSERT, [_values(item) for item in events])
-
-
-def _values(item: Numbered) -> tuple[object, ...]:
-    event = item.event
-    return (
-        item.run_id,
-        item.seq,
-        item.attempt,
-        item.ts,
-        event.type,
-        event.level,
-        bytes(event.payload).decode(),
-        int(item.late),
-        event.producer,
-        event.client_seq,
-    )
+    if rows:
+        await tx.insert("events", _STORED, rows)
 
 
 async def page(tx: Tx, run_id: int, after: int, limit: int, types: Sequence[str] = ()) -> list[Event]:
@@ -64,7 +47,7 @@ async def known(tx: Tx, run_id: int, producer: str, client_seqs: Sequence[int]) 
     return {row[0]: row[1] for row in await tx.all(sql, run_id, producer, *client_seqs)}
 
 
-def _event(row: Row) -> Event:
+def _event(row: Stored) -> Event:
     return Event(
         id=row[0],
         run_id=row[1],

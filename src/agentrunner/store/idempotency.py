@@ -12,13 +12,13 @@ async def take(tx: Tx, key: str, fingerprint: str, now: int) -> bool:
     return await tx.run(sql, key, fingerprint, now) > 0
 
 
-async def fill(tx: Tx, key: str, run_ids: list[int]) -> None:
-    """Remember what a taken key created."""
-    await tx.run("UPDATE idempotency SET run_ids = ? WHERE key = ?", msgspec.json.encode(run_ids).decode(), key)
+async def fill(tx: Tx, key: str, ids: list[int]) -> None:
+    """Remember what a taken key created: runs, or an input."""
+    await tx.run("UPDATE idempotency SET run_ids = ? WHERE key = ?", msgspec.json.encode(ids).decode(), key)
 
 
 async def find(tx: Tx, key: str) -> tuple[str, list[int]]:
-    """The fingerprint of the body that came with a known key, and the runs it created."""
+    """The fingerprint of the body that came with a known key, and the ids of what it created."""
     row = await tx.one("SELECT fingerprint, run_ids FROM idempotency WHERE key = ?", key)
     assert row is not None
     return row[0], msgspec.json.decode(row[1], type=list[int])

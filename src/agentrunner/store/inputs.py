@@ -15,6 +15,12 @@ async def insert(tx: Tx, run_id: int, text: str, now: int) -> Input:
     return Input(id=row[0], run_id=run_id, text=text, created_at=now)
 
 
+async def get(tx: Tx, input_id: int) -> Input | None:
+    """One input."""
+    row = await tx.one("SELECT id, run_id, text, created_at, delivered_at FROM inputs WHERE id = ?", input_id)
+    return None if row is None else decode(row, Input, {})
+
+
 async def waiting(tx: Tx, worker_id: str, known: Sequence[int]) -> list[Input]:
     """Undelivered inputs of the active runs of a worker, but for those it knows; at most 100."""
     narrow = f"AND i.id NOT IN ({', '.join('?' * len(known))})" if known else ""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -14,6 +15,7 @@ import asyncpg
 from agentrunner.domain.errors import ConfigurationError, QueryTimeout, Unavailable
 from agentrunner.store import migrate
 from agentrunner.store.base import Function, P
+from agentrunner.store.commits import Commits
 from agentrunner.store.postgres_listener import PostgresListener
 from agentrunner.store.postgres_tx import CHANNEL, REPEATABLE, Connection, PostgresTx, is_lost, translated
 
@@ -76,6 +78,7 @@ class PostgresDatabase:
         self._pool: Pool | None = None
         self._listener = PostgresListener(self._connect, CHANNEL, self._publish)
         self._active = 0
+        self.commits = Commits()
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
 
@@ -110,6 +113,11 @@ class PostgresDatabase:
                 pool.terminate()
                 if not isinstance(error, TimeoutError):
                     raise
+
+    @property
+    def waiting(self) -> int:
+        """How many uses of the database go on or wait for a connection."""
+        return self._active
 
     async def write(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` in a transaction and return once it is durable.
@@ -179,7 +187,9 @@ class PostgresDatabase:
                 if isinstance(error, REPEATABLE) or isinstance(tx.failure, REPEATABLE):
                     raise _Conflict from error
                 _raise(error, connection)
+            began = time.perf_counter()
             await _commit(connection)
+            self.commits.add(1, time.perf_counter() - began)
             return result
 
     async def _look(

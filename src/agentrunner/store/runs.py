@@ -8,11 +8,17 @@ import msgspec
 from agentrunner.domain.retry import RetryPolicy
 from agentrunner.domain.run import Limits, Run, Usage
 from agentrunner.domain.state import Status
+from agentrunner.domain.worker import Worker, lacking
+from agentrunner.store import search_page
 from agentrunner.store.base import Tx
-from agentrunner.store.columns import decode, encode
-from agentrunner.store.query import conditions as of_query
-from agentrunner.store.query import contains
+from agentrunner.store.columns import decode, encode, of_values
+from agentrunner.store.query import plan_of
 
+RunRow = tuple[Any, ...]
+"""A run as it lies in the database: two that are equal are the same run as it was at the same time."""
+
+MOST_AHEAD = 1000
+"""Further nobody counts who is ahead in the queue: it may hold a million."""
 _JSON: dict[str, type] = {
     "options": dict[str, Any],
     "limits": Limits,
@@ -22,7 +28,10 @@ _JSON: dict[str, type] = {
     "metadata": dict[str, Any],
 }
 _COLUMNS = tuple(name for name in Run.__struct_fields__ if name not in {"id", "project"})
+_NAMES = ("id", "project", *_COLUMNS)
 _SELECT = f"SELECT r.id, p.name AS project, {', '.join('r.' + name for name in _COLUMNS)}"
+_ADVANCE = """UPDATE runs SET last_seq = last_seq + ? WHERE id = ? AND status IN ('QUEUED', 'RUNNING', 'PAUSED')
+              RETURNING last_seq, attempt"""
 _FROM = "FROM runs r JOIN projects p ON p.id = r.project_id"
 
 
@@ -39,10 +48,23 @@ async def insert(tx: Tx, run: Run) -> Run | None:
     return msgspec.structs.replace(run, id=row[0])
 
 
-async def update(tx: Tx, run_id: int, fields: Mapping[str, Any]) -> None:
-    """Set some fields of a run, named as in `Run`."""
-    assignments = ", ".join(f"{name} = ?" for name in fields)
-    await tx.run(f"UPDATE runs SET {assignments} WHERE id = ?", *map(encode, fields.values()), run_id)
+async def update(tx: Tx, changes: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
+    """Set some fields of some runs, named as in `Run`; those that set the same ones travel together."""
+    together: dict[tuple[str, ...], list[list[Any]]] = {}
+    for run_id, fields in changes:
+        together.setdefault(tuple(fields), []).append([*map(encode, fields.values()), run_id])
+    for names, rows in together.items():
+        sql = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?"
+        if len(rows) == 1:
+            await tx.run(sql, *rows[0])
+        else:
+            await tx.many(sql, rows)
+
+
+async def advance(tx: Tx, run_id: int, count: int) -> tuple[int, int] | None:
+    """Make room for `count` events of a run that is not over: its last `seq` then, and its attempt; else None."""
+    row = await tx.one(_ADVANCE, count, run_id)
+    return None if row is None else (row[0], row[1])
 
 
 async def get(tx: Tx, run_id: int) -> Run | None:
@@ -56,6 +78,13 @@ async def lock(tx: Tx, run_id: int) -> Run | None:
     lock = f"{tx.dialect.lock_row} OF r" if tx.dialect.lock_row else ""
     row = await tx.one(f"{_SELECT} {_FROM} WHERE r.id = ? {lock}", run_id)
     return None if row is None else decode(row, Run, _JSON)
+
+
+async def lock_all(tx: Tx, ids: Sequence[int]) -> list[Run]:
+    """The same for several, in the order of their ids; one that is gone is left out."""
+    lock = f"{tx.dialect.lock_row} OF r" if tx.dialect.lock_row else ""
+    rows = await tx.all(f"{_SELECT} {_FROM} WHERE r.id IN ({_marks(ids)}) ORDER BY r.id {lock}", *ids)
+    return [decode(row, Run, _JSON) for row in rows]
 
 
 async def by_external_id(tx: Tx, external_id: str) -> Run | None:
@@ -72,63 +101,45 @@ async def by_ids(tx: Tx, ids: Sequence[int]) -> list[Run]:
     return [decode(row, Run, _JSON) for row in rows]
 
 
-async def page(tx: Tx, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Run]:
-    """The newest runs below id `before`.
+async def page(tx: Tx, filters: Mapping[str, Any], before: int | None, limit: int) -> list[RunRow]:
+    """The newest runs below id `before`, as rows, which `of_row` makes runs of.
 
     `filters` are column values, `labels` pairs, `text` to find, and a `query` that counts from the instant `now`.
     """
-    found, args = _ids(filters, before, limit)
-    rows = await tx.all(f"{_SELECT} {_FROM} WHERE r.id IN ({found}) ORDER BY r.id DESC", *args)
-    return [decode(row, Run, _JSON) for row in rows]
+    plan = plan_of(filters)
+    if plan.is_empty:
+        below, args = ("", []) if before is None else ("WHERE r.id < ?", [before])
+        newest = f"{below} ORDER BY r.id DESC LIMIT {int(limit)}"
+    elif args := await search_page.find(tx, plan, before, limit):
+        newest = f"WHERE r.id IN ({_marks(args)}) ORDER BY r.id DESC"
+    else:
+        return []
+    return [tuple(row) for row in await tx.all(f"{_SELECT} {_FROM} {newest}", *args)]  # type: ignore[arg-type]
+
+
+def of_row(row: RunRow) -> Run:
+    """The run of a row."""
+    return of_values(dict(zip(_NAMES, row, strict=True)), Run, _JSON)
 
 
 async def page_ids(tx: Tx, filters: Mapping[str, Any], before: int | None, limit: int) -> list[int]:
     """The ids of the same runs."""
-    found, args = _ids(filters, before, limit)
-    return [row[0] for row in await tx.all(found, *args)]
+    return await search_page.find(tx, plan_of(filters), before, limit)
 
 
-def _ids(filters: Mapping[str, Any], before: int | None, limit: int) -> tuple[str, list[Any]]:
-    """The statement that finds a page's ids: where an index has to be sorted, ids alone are, and not whole rows."""
-    where, args = _conditions(filters)
-    if before is not None:
-        where.append("r.id < ?")
-        args.append(before)
-    condition = f"WHERE {' AND '.join(where)}" if where else ""
-    return f"SELECT r.id FROM runs r {condition} ORDER BY r.id DESC LIMIT {int(limit)}", args
+async def queued(tx: Tx, now: int, worker: Worker, capped: Mapping[str, Sequence[Any]], limit: int) -> list[int]:
+    """Ids of the runs that may start on a worker, best first: it has their backend and enforces their limits.
 
-
-def _conditions(filters: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
-    where: list[str] = []
-    args: list[Any] = []
-    for name in ("status", "backend", "agent", "worker_id"):
-        if values := filters.get(name):
-            where.append(f"r.{name} IN ({_marks(values)})")
-            args.extend(map(encode, values))
-    if projects := filters.get("project"):
-        where.append(f"r.project_id IN (SELECT id FROM projects WHERE name IN ({_marks(projects)}))")
-        args.extend(projects)
-    for name, value in filters.get("labels", ()):
-        where.append("r.id IN (SELECT run_id FROM labels WHERE name = ? AND value = ?)")
-        args.extend((name, value))
-    for word in filters.get("text", ()):
-        sql, found = contains(word)
-        where.append(sql)
-        args.extend(found)
-    if (query := filters.get("query")) is not None:
-        more, found = of_query(query, filters["now"])
-        where.extend(more)
-        args.extend(found)
-    return where, args
-
-
-async def queued(
-    tx: Tx, now: int, backends: Sequence[str], capped: Mapping[str, Sequence[Any]], limit: int
-) -> list[int]:
-    """Ids of the runs of some backends that may start, best first; `capped` are the values per column that may not."""
+    `capped` are the values per column that may not. A run that has a worker before it starts needs that one.
+    """
+    backends = worker.backends
     ready = "(hold IS NULL OR (hold = 'not_before' AND hold_until <= ?))"
-    where = ["status = 'QUEUED'", ready, f"backend IN ({_marks(backends)})"]
-    args: list[Any] = [now, *backends]
+    where = ["status = 'QUEUED'", ready, f"backend IN ({_marks(backends)})", "(worker_id IS NULL OR worker_id = ?)"]
+    args: list[Any] = [now, *backends, worker.id]
+    for name in lacking(worker):
+        # A limit that is not set is not in the text.
+        where.append("limits NOT LIKE ?")
+        args.append(f'%"{name}"%')
     for column, values in capped.items():
         if values:
             where.append(f"({column} IS NULL OR {column} NOT IN ({_marks(values)}))")
@@ -151,6 +162,13 @@ async def expired(tx: Tx, queued_before: int, limit: int) -> list[int]:
     return [row[0] for row in await tx.all(sql, queued_before, queued_before, limit)]
 
 
+async def ended_page(tx: Tx, after: tuple[int, int], before: int, limit: int) -> list[Run]:
+    """The runs that ended (time, id) behind `after` and before a time, in that order."""
+    where = "(r.ended_at, r.id) > (?, ?) AND r.ended_at < ?"
+    sql = f"{_SELECT} {_FROM} WHERE {where} ORDER BY r.ended_at, r.id LIMIT {int(limit)}"
+    return [decode(row, Run, _JSON) for row in await tx.all(sql, *after, before)]
+
+
 async def owned(tx: Tx, worker_id: str) -> list[int]:
     """Ids of the active runs of a worker."""
     sql = "SELECT id FROM runs WHERE worker_id = ? AND status IN ('RUNNING', 'PAUSED') ORDER BY id"
@@ -171,9 +189,9 @@ async def active_ids(tx: Tx) -> list[int]:
 
 
 async def position(tx: Tx, run: Run) -> int:
-    """How many queued runs without a hold are ahead of this one."""
-    sql = """SELECT count(*) FROM runs WHERE status = 'QUEUED' AND hold IS NULL
-             AND (priority > ? OR (priority = ? AND id < ?))"""
+    """How many queued runs without a hold are ahead of this one, `MOST_AHEAD` at most."""
+    sql = f"""SELECT count(*) FROM (SELECT 1 FROM runs WHERE status = 'QUEUED' AND hold IS NULL
+              AND (priority > ? OR (priority = ? AND id < ?)) LIMIT {MOST_AHEAD}) ahead"""
     row = await tx.one(sql, run.priority, run.priority, run.id)
     assert row is not None
     return int(row[0])

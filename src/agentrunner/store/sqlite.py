@@ -13,6 +13,7 @@ import structlog
 from agentrunner.domain.errors import ConfigurationError, QueryTimeout, Unavailable
 from agentrunner.store import migrate, soundness, wal
 from agentrunner.store.base import Function, P
+from agentrunner.store.commits import Commits
 from agentrunner.store.sqlite_tx import BUSY_S, SqliteReader, connect
 from agentrunner.store.sqlite_writer import SqliteWriter
 
@@ -51,6 +52,7 @@ class SqliteDatabase:
         self._listeners: list[Callable[[str], None]] = []
         self._lifecycle = asyncio.Lock()
         self._writer: SqliteWriter | None = None
+        self.commits = Commits()
         self._reader: SqliteReader | None = None
         self._searchers: list[SqliteReader] = []
         self._idle: asyncio.Queue[SqliteReader] = asyncio.Queue()
@@ -62,7 +64,7 @@ class SqliteDatabase:
         async with self._lifecycle:
             if self._writer is not None:
                 return
-            writer = SqliteWriter(self._prepare, self._tidy, self._publish)
+            writer = SqliteWriter(self._prepare, self._tidy, self._publish, self.commits)
             await writer.start()
             try:
                 self._open_readers()
@@ -89,6 +91,11 @@ class SqliteDatabase:
             # The writer is the last to close, which is when SQLite empties the WAL into the database.
             await self._writer.stop()
             self._writer = None
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for the writer."""
+        return 0 if self._writer is None else self._writer.waiting
 
     async def write(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` in a transaction and return once it is durable."""

@@ -5,6 +5,8 @@ import math
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -17,6 +19,8 @@ DIALECT = Dialect(name="sqlite", lock_row="", claim_lock=None)
 BUSY_S = 5.0
 """How long a statement waits for another process that holds the database's lock."""
 _STATEMENTS = 512
+_ROWS = (64, 8, 1)
+"""How many rows a statement that stores rows may have: few sizes, so that all of them stay prepared."""
 _CHECK_EVERY = 10_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
 _CANNOT_SERVE = {
@@ -55,6 +59,12 @@ def translated(error: BaseException) -> BaseException:
         return QueryTimeout()
     advice = _CANNOT_SERVE.get(primary)
     return error if advice is None else Unavailable(f"{advice} ({error})")
+
+
+@cache
+def _insertion(table: str, columns: str, rows: int) -> str:
+    row = f"({', '.join('?' * (columns.count(',') + 1))})"
+    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * rows)}"
 
 
 class SqliteTx:
@@ -96,6 +106,22 @@ class SqliteTx:
         """Execute once per row of arguments."""
         try:
             self._connection.executemany(sql, rows)
+        except Exception as error:
+            self._fail(error)
+
+    async def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Store rows, as many as a statement takes at once.
+
+        A step of a statement gives the interpreter's lock away and has to get it back; row by row, getting it back
+        costs more than storing the row.
+        """
+        start = 0
+        try:
+            for size in _ROWS:
+                while len(rows) - start >= size:
+                    chunk = rows[start] if size == 1 else list(chain.from_iterable(rows[start : start + size]))
+                    self._connection.execute(_insertion(table, columns, size), chunk)
+                    start += size
         except Exception as error:
             self._fail(error)
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from agentrunner.domain.errors import Unavailable
+from agentrunner.store.commits import Commits
 from agentrunner.store.sqlite_tx import SqliteTx, drive, translated
 
 _GROUP = 1000
@@ -46,7 +47,9 @@ class SqliteWriter:
         prepare: Callable[[], sqlite3.Connection],
         tidy: Callable[[sqlite3.Connection], None],
         publish: Callable[[Iterable[str]], None],
+        commits: Commits | None = None,
     ) -> None:
+        self._commits = commits or Commits()
         self._prepare = prepare
         self._tidy = tidy
         self._publish = publish
@@ -78,6 +81,11 @@ class SqliteWriter:
             self._is_open = False
             self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait to be executed."""
+        return self._queue.qsize()
 
     async def write(
         self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -163,11 +171,14 @@ class SqliteWriter:
     def _commit(self, group: list[_Change]) -> None:
         if not self._connection.in_transaction:
             return
+        began = time.perf_counter()
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
             _fail(group, error)
+        else:
+            self._commits.add(len(group), time.perf_counter() - began)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -14,6 +14,11 @@ async def add(tx: Tx, changes: Mapping[str, int]) -> None:
         await tx.many(_ADD, rows)
 
 
+async def drop_zeros(tx: Tx) -> int:
+    """Delete the counters that are 0, such as those of agents that nobody runs any more; answers how many."""
+    return await tx.run("DELETE FROM counts WHERE n = 0")
+
+
 async def read(tx: Tx, prefix: str) -> dict[str, int]:
     """The counters whose name begins with `prefix`, by the rest of the name."""
     sql = f"SELECT name, n FROM counts WHERE substr(name, 1, {len(prefix)}) = ? LIMIT 100000"

@@ -13,6 +13,7 @@ import structlog
 from agentrunner.agents.base import Backend
 from agentrunner.domain.control import Assignment, Offsets, Outcome, Part, RecordAnswer, RecordRequest, States
 from agentrunner.domain.errors import BackendError, OffsetMismatch, StaleEpoch
+from agentrunner.domain.event import EventType
 from agentrunner.domain.state import Desired
 from agentrunner.process import tree
 from agentrunner.process.adopt import ExitRecord, RunDirectory, Settled, Sizes, State
@@ -57,11 +58,17 @@ class Execution:
         self._is_hinted = True
         self._shim_fd = -1
         self._reader: SpoolReader | None = None
+        self._writes_files = False
 
     @property
     def revision(self) -> int:
         """The newest wish that this execution knows."""
         return self._steering.revision
+
+    @property
+    def directory(self) -> RunDirectory | None:
+        """Where it is executed, as far as that is known."""
+        return self._watched
 
     @property
     def inputs(self) -> set[int]:
@@ -159,15 +166,23 @@ class Execution:
             directory, spawned = None, False
 
     async def _launch(self) -> RunDirectory | None:
-        """Ask for the start; None where the attempt has ended before it could begin."""
-        if self._steering.desired is Desired.STOP:
-            await self._finish(outcomes.never_started(self._offsets))
-            return None
-        try:
-            return await launch(self._host, self.assignment, self._backend)
-        except BackendError as error:
-            await self._finish(outcomes.refused(self._offsets, reason_of(error), error.detail))
-            return None
+        """Ask for the start; None where the attempt has ended before it could begin.
+
+        Without room, inode or descriptor for it nothing was started: tried again until there is, or it is to stop.
+        """
+        pause_s = _SETTLE_S
+        while self._steering.desired is not Desired.STOP:
+            try:
+                return await launch(self._host, self.assignment, self._backend)
+            except BackendError as error:
+                await self._finish(outcomes.refused(self._offsets, reason_of(error), error.detail))
+                return None
+            except OSError as error:
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                log.warning("not started yet, trying again", run=self.assignment.run_id, why=str(error), in_s=pause_s)
+            await self._wait(pause_s)
+        await self._finish(outcomes.never_started(self._offsets))
+        return None
 
     async def _is_started(self, directory: RunDirectory, spawned: bool) -> bool:
         """True once the attempt is proven to have been started there, False once it is proven that it never will be.
@@ -248,7 +263,8 @@ class Execution:
         spec = directory.spec()
         if self._reader is not None:
             self._reader.close()
-        self._reader = SpoolReader(directory.path, indexed=spec.stdio == "pipe")
+        self._writes_files = spec.stdio == "file"
+        self._reader = SpoolReader(directory.path, indexed=not self._writes_files)
         tail = Tail(self._reader, self._backend, Redactor(spec.secrets))
         if self._stored is not None:
             tail.reset(*self._stored)
@@ -279,6 +295,8 @@ class Execution:
             await self._catch_up(tail)
             return False
         tail.recorded = answer.offsets
+        if any(_says_dropped(part) for part in parts):
+            self._steering.hurry()
         self._steering.recorded(answer.offsets)
         for number in batch.delivered:
             self._steering.delivered(number)
@@ -334,7 +352,13 @@ class Execution:
         if self._watched is not directory:
             self._unwatch()
             self._watched = directory
-            self._is_hinted = self._host.hints.watch(directory.path, self._changed.set)
+            self._is_hinted = self._host.hints.watch(directory.path, self._note_change)
+
+    def _note_change(self) -> None:
+        self._changed.set()
+        if self._reader is not None and self._writes_files:
+            # Here, not where it is read: a server that is slow to store keeps this execution waiting.
+            self._steering.grown(sum(self._reader.file_sizes().values()))
 
     def _watch_shim(self, directory: RunDirectory) -> bool:
         """Learn of the shim's end from the kernel; False where that cannot be (gone, or no descriptor is free)."""
@@ -368,6 +392,10 @@ def _outcome(state: State, record: ExitRecord | None, tail: Tail, sizes: Offsets
     if record is not None:
         return outcomes.exited(record, tail.verdict(outcomes.ending(record)), sizes)
     return outcomes.rebooted(sizes) if state is State.OTHER_BOOT else outcomes.lost(sizes)
+
+
+def _says_dropped(part: Part) -> bool:
+    return part.stream == "journal" and any(event.type == EventType.OUTPUT_DROPPED for event in part.events)
 
 
 def _at_least(sizes: Offsets, stored: Offsets) -> Offsets:

@@ -25,6 +25,8 @@ class WorkerOptions:
     tree: str | None
     pass_env: list[str]
     environment: Mapping[str, str]
+    spool_retention_bytes: int = 0
+    """What the raw output of all ended attempts may use; 0: no cap."""
 
 
 @dataclass(frozen=True, slots=True)

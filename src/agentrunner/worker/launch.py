@@ -1,6 +1,7 @@
 """From an assignment to a run directory whose shim the zygote was asked to fork."""
 
 import asyncio
+from dataclasses import replace
 
 import structlog
 
@@ -27,7 +28,8 @@ def reason_of(error: BackendError) -> Reason:
 
 
 async def launch(host: Host, assignment: Assignment, backend: Backend) -> RunDirectory:
-    """Write the next run directory of an attempt and ask for its shim. Raises BackendError.
+    """Write the next run directory of an attempt and ask for its shim. Raises BackendError, and OSError where no
+    directory can be made: then nothing was asked for.
 
     Where the zygote does not answer, the directory is there all the same: the start gate decides what became of it.
     """
@@ -51,7 +53,9 @@ def plan(host: Host, assignment: Assignment, backend: Backend) -> Spec:
         host.options.state_dir / "workspaces", assignment.run_id, assignment.project_path, assignment.options.get("cwd")
     )
     command = backend.command(assignment, env, cwd)
-    return _spec(host, assignment, command, {**env, **command.env}, str(cwd))
+    spec = _spec(host, assignment, command, {**env, **command.env}, str(cwd))
+    # Whose parser reads it: of a replay that is another's than the run's own.
+    return replace(spec, backend=backend.name)
 
 
 def _spec(host: Host, assignment: Assignment, command: Command, env: dict[str, str], cwd: str) -> Spec:
@@ -70,11 +74,14 @@ def _spec(host: Host, assignment: Assignment, command: Command, env: dict[str, s
         stdio=command.stdio,
         stdin=command.stdin,
         prompt=command.prompt,
-        secrets=environment.secret_values(env, assignment.secrets),
+        secrets=sorted({*environment.secret_values(env, assignment.secrets), *command.redact}),
         wall_s=limits.wall_s,
         idle_s=limits.idle_s,
         start_s=limits.start_s,
         output_bytes=None if limits.output_mb is None else round(limits.output_mb * 1024 * 1024),
+        memory_mb=limits.memory_mb,
+        cpu=limits.cpu,
+        pids=limits.pids,
         spool_cap_bytes=host.options.spool_cap_bytes,
         grace_s=host.options.grace_s,
         tree=host.options.tree,

@@ -1,11 +1,10 @@
 """Run directories that no assignment names: what is left of attempts that have ended, here or on the server.
 
-Output that the server has not got is handed in, flagged late; what is recorded is deleted once its retention is over.
+Output that the server has not got is handed in, flagged late; what is recorded goes by `retention`.
 """
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +17,12 @@ from agentrunner.domain.control import Assignment
 from agentrunner.domain.errors import AgentRunnerError
 from agentrunner.domain.run import Limits
 from agentrunner.domain.state import Desired, OnLost, Status
-from agentrunner.process.adopt import RunDirectory, Spec
+from agentrunner.process import groups
+from agentrunner.process.adopt import RECORDED, RunDirectory, Spec
 from agentrunner.worker.control import Control
 from agentrunner.worker.execution import Execution
 from agentrunner.worker.host import Host
+from agentrunner.worker.retention import GONE, Spools, remove
 
 log = structlog.get_logger("agentrunner.worker")
 
@@ -41,6 +42,7 @@ class Leftovers:
         self._is_supervised = is_supervised
         self._backend = backend
         self._told: dict[Path, str] = {}
+        self._spools = Spools(host.runs)
 
     async def run(self) -> None:
         """For ever."""
@@ -51,13 +53,28 @@ class Leftovers:
     async def sweep(self) -> None:
         """Look at every directory once; what is wrong with one is said once."""
         told, self._told = self._told, {}
-        for path in sorted(self._host.runs.glob("*")):
+        # In a thread: a host keeps the directories of a day, and while they are looked at its agents go on writing.
+        for path in await asyncio.to_thread(_to_look_at, self._host.runs):
             try:
                 await self._look_at(path)
             except (OSError, ValueError, TypeError, msgspec.MsgspecError, AgentRunnerError) as error:
                 self._told[path] = str(error) or type(error).__name__
                 if told.get(path) != self._told[path]:
                     log.warning("a run directory could not be cleared up", path=str(path), error=self._told[path])
+        for group in await asyncio.to_thread(groups.clear, self._host.runs, self._host.instance_id):
+            log.info("an empty control group was removed", path=group)
+        await self._delete_old()
+
+    async def _delete_old(self) -> None:
+        options, told = self._host.options, self._spools.problems
+        gone = await asyncio.to_thread(
+            self._spools.sweep, options.spool_retention_s, options.spool_retention_bytes, self._is_supervised
+        )
+        if gone:
+            log.info("raw output deleted", directories=len(gone), bytes=sum(old.size for old in gone))
+        for path, error in self._spools.problems.items():
+            if told.get(path) != error:
+                log.warning("raw output could not be deleted", path=str(path), error=error)
 
     async def _look_at(self, path: Path) -> None:
         directory = RunDirectory(path)
@@ -65,15 +82,10 @@ class Leftovers:
             return
         if not (path / "spec.json").exists():
             # A worker was killed while it made this; nothing was ever executed here, and secrets may lie in it.
-            await self._remove(path, os.stat(path).st_mtime)
-        elif (recorded_at := directory.recorded_at()) is None:
+            if time.time() - os.stat(path).st_mtime > self._host.options.spool_retention_s:
+                await asyncio.to_thread(remove, path)
+        elif directory.recorded_at() is None:
             await self._deliver(directory)
-        else:
-            await self._remove(path, recorded_at)
-
-    async def _remove(self, path: Path, since: float) -> None:
-        if time.time() - since > self._host.options.spool_retention_s:
-            await asyncio.to_thread(shutil.rmtree, path)
 
     async def _deliver(self, directory: RunDirectory) -> None:
         spec = directory.spec()
@@ -84,6 +96,15 @@ class Leftovers:
             directory.mark_recorded()
         finally:
             execution.close()
+
+
+def _to_look_at(runs: Path) -> list[Path]:
+    """The directories that are not known to be recorded."""
+    try:
+        names = sorted(os.listdir(runs))
+    except FileNotFoundError:
+        return []
+    return [runs / name for name in names if not name.endswith(GONE) and not (runs / name / RECORDED).exists()]
 
 
 def _assignment(spec: Spec) -> Assignment:

@@ -22,6 +22,7 @@ from agentrunner.worker.host import Host, WorkerOptions
 from agentrunner.worker.identity import Identity
 from agentrunner.worker.lease import Lease, boottime
 from agentrunner.worker.leftovers import Leftovers
+from agentrunner.worker.replay import backend_of, replayed_uid
 from agentrunner.worker.wishes import Wishes
 
 log = structlog.get_logger("agentrunner.worker")
@@ -146,12 +147,15 @@ class Worker:
     def _take(self, group: asyncio.TaskGroup, host: Host, assignment: Assignment) -> None:
         """By attempt, not by run: the next attempt may be claimed while the one before is still closing its files."""
         if assignment.uid not in self._executions:
-            execution = Execution(self._control, host, assignment, self._backend(assignment.backend))
+            backend = backend_of(assignment, host.runs, self._backend)
+            execution = Execution(self._control, host, assignment, backend)
             self._executions[assignment.uid] = execution
             group.create_task(self._execute(execution), name=f"run {assignment.run_id}")
 
     def _is_supervised(self, uid: str) -> bool:
-        return uid in self._executions
+        """True also for a recording that is being replayed; asked from another thread."""
+        executions = list(self._executions.values())
+        return uid in self._executions or any(uid == replayed_uid(each.assignment) for each in executions)
 
     def _backend(self, name: str) -> Backend:
         """The backend of a run; one that this version has lost is read as plain output."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from agentrunner.agents.base import Ending, Verdict
 from agentrunner.domain.control import Offsets, Outcome
+from agentrunner.domain.sample import Used
 from agentrunner.domain.state import Reason, Status
 from agentrunner.process.adopt import ExitRecord
 
@@ -55,6 +56,7 @@ def exited(record: ExitRecord, verdict: Verdict, sizes: Offsets) -> Outcome:
         signal=record.signal,
         sizes=sizes,
         details=_details(record),
+        used=Used(cpu_us=record.used.cpu_us, memory_peak_bytes=record.used.memory_peak_bytes),
     )
 
 
