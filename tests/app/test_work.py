@@ -1,5 +1,6 @@
 """The worker process: its settings and its lock."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -52,5 +53,5 @@ def test_a_wrong_token_is_one_sentence(fresh: Product) -> None:
     command = [sys.executable, "-m", "agentrunner.app", "worker"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("agentrunner worker: ")
+    assert json.loads(ended.stderr)["event"].startswith("agentrunner worker: This is not a token")
     assert "Traceback" not in ended.stderr

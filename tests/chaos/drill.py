@@ -213,7 +213,7 @@ def _calm(shared: Drill, calm: threading.Event, within_s: float) -> tuple[float,
     calm.set()
     _await(shared, lambda: flow.is_over, within_s)
     speed = round((flow.over - ended) / (time.monotonic() - began), 1)
-    return speed, before, remains.descriptors(shared.keeper)
+    return speed, before, remains.settled(shared.keeper, before)
 
 
 def _await(shared: Drill, condition: Callable[[], bool], within_s: float) -> None:

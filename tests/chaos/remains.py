@@ -1,5 +1,6 @@
 """What a drill has left behind: the database, groups of the kernel, run directories, descriptors."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from waiting import until
 GROWTH = 12
 """Descriptors by which a process may differ between two quiet moments: connections come and go."""
 _CLEARED_WITHIN_S = 60.0
+_SETTLED_WITHIN_S = 30.0
 
 
 def descriptors(keeper: Keeper) -> dict[str, int]:
@@ -21,6 +23,21 @@ def descriptors(keeper: Keeper) -> dict[str, int]:
         if (current := keeper.current(name)) is not None:
             found[name] = len(os.listdir(f"/proc/{current[0].pid}/fd"))
     return found
+
+
+def settled(keeper: Keeper, before: dict[str, int]) -> dict[str, int]:
+    """The descriptors of each part once idle connections were closed, or after the time in which they should be.
+
+    A pool of connections forgets an idle one only when it is used again, with the next heartbeat.
+    """
+
+    def are_few() -> bool:
+        now = descriptors(keeper)
+        return all(now[name] <= before[name] + GROWTH for name in before.keys() & now.keys())
+
+    with contextlib.suppress(AssertionError):
+        until(are_few, _SETTLED_WITHIN_S, 0.2)
+    return descriptors(keeper)
 
 
 def directories(data_dir: Path) -> list[Path]:

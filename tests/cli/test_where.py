@@ -40,7 +40,7 @@ def test_ps_lists_what_matches(idle: Product) -> None:
     fill(idle)
     assert idle.command("stop", "1").returncode == 0
     assert idle.command("ps", "-q", "label:team=web").stdout == "3\n2\n1\n"
-    assert idle.command("ps", "-q", "label:team=web", "-n", "2", "word").stdout == "2\n1\n"
+    assert idle.command("ps", "-q", "label:team=web", "-n", "2", "wor*").stdout == "2\n1\n"
     assert idle.command("ps", "-q", 'label:team=web "two words"').stdout == "2\n"
     assert idle.command("ps", "-q", "--", "-status:stopped", "-backend:external").stdout == "4\n3\n"
     assert idle.command("ps", "-q", "status:queued", "--label", "team=web").stdout == "3\n"
