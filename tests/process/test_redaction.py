@@ -2,13 +2,17 @@
 
 import base64
 import json
+import random
+import string
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrunner.process.redaction import MASK, SHORTEST, Redactor
 from agentrunner.process.spool import LOOK_AHEAD, MAX_LINE, Framer
+from process.encodings import Case, cases, found, telling
 
 _TEXT = st.characters(exclude_categories=["Cs"], exclude_characters="\n\r*")
 SECRETS = st.text(_TEXT, min_size=12, max_size=40).filter(lambda text: len(text.strip()) >= 12)
@@ -40,9 +44,9 @@ def test_base64_at_every_alignment(secret: str, before: bytes, after: bytes) -> 
     raw = secret.encode()
     redactor = Redactor([secret])
     for encode, decode in ((base64.b64encode, base64.b64decode), (base64.urlsafe_b64encode, base64.urlsafe_b64decode)):
-        found = redactor.redact(encode(before + raw + after))
-        assert MASK in found
-        for part in found.split(MASK):
+        masked = redactor.redact(encode(before + raw + after))
+        assert MASK in masked
+        for part in masked.split(MASK):
             for shift in range(4):
                 whole = part[shift:][: len(part[shift:]) // 4 * 4].rstrip(b"=")
                 whole = whole[: len(whole) // 4 * 4]
@@ -88,3 +92,43 @@ def test_a_cut_between_overlapping_matches() -> None:
     for at in range(1, 32):
         cut = redactor.safe_cut(line, at)
         assert cut == at // 8 * 8
+
+
+def _drawn(seed: int) -> list[Case]:
+    rng = random.Random(seed)
+    return list(cases(lambda: "".join(rng.choices(string.ascii_letters + string.digits, k=24))))
+
+
+PAIRS = list(zip(_drawn(1), _drawn(2), strict=True))
+
+
+@pytest.mark.parametrize(("case", "other"), PAIRS, ids=[case.name for case, _ in PAIRS])
+def test_every_form_split_at_every_byte(case: Case, other: Case) -> None:
+    """Of a secret in any form nothing is left that would tell it from another, wherever the bytes were split."""
+    redactor, tells, whole = Redactor([case.secret]), telling(case, other), case.printed + b"\n"
+    assert tells
+    assert found(tells, whole)
+    for split in range(len(whole)):
+        framer = Framer(0, None, redactor.safe_cut)
+        lines = [*framer.feed(whole[:split]), *framer.feed(whole[split:])]
+        kept = [redactor.redact(line.data) for line in lines]
+        assert not any(found(tells, line) for line in kept), kept
+        assert any(MASK in line for line in kept)
+
+
+def test_text_is_left_alone() -> None:
+    """What is no secret is the same bytes, and of many secrets each is masked where it stands."""
+    text = bytes(range(256)) * 3 + b"\n" + b"plain words\n" * 50
+    redactor = Redactor([case.secret for case in _drawn(1)])
+    assert redactor.redact(text) == text
+    assert Redactor(["first-secret", "second-secret"]).redact(b"a first-secret, second-secret.") == b"a ***, ***."
+
+
+def test_a_long_secret_is_bounded() -> None:
+    """A secret of 64 KiB is masked as it is, in JSON and in base64, without an automaton of a hundred forms of it."""
+    secret = "".join(random.Random(5).choices(string.ascii_letters + '"\\/', k=65_536))
+    redactor = Redactor([secret])
+    for form in (secret, json.dumps(secret)[1:-1]):
+        assert redactor.redact(f"<{form}>".encode()) == b"<***>"
+    coded = base64.b64encode(secret.encode()).rstrip(b"=")
+    assert redactor.redact(b"<" + coded + b">") == b"<***" + coded[-1:] + b">"
