@@ -82,7 +82,7 @@ class Spawner:
     def _start(self, argv: list[str]) -> None:
         directory = RunDirectory.create(self._runs, spec(argv, self._place))
         self._live[directory.path] = directory
-        assert self._inotify.watch(directory.path, lambda: self._look(directory))
+        assert self._inotify.watch(directory.path, lambda _: self._look(directory))
         self._link.spawn(directory.path)
 
     def _look(self, directory: RunDirectory) -> None:

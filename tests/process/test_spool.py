@@ -58,6 +58,39 @@ def test_any_chunks_and_any_restart_give_the_same_lines(
 
 
 @settings(max_examples=60, deadline=None)
+@given(LENGTHS, st.booleans(), st.lists(st.integers(0, 4 * MAX_LINE), max_size=6), st.integers(1, 9_000))
+def test_lines_together_are_the_same_lines(lengths: list[int], ended: bool, cuts: list[int], together: int) -> None:
+    """Bytes, offsets and counts; what is given as one fits together, and only where one more would not it is two."""
+    text = text_of(lengths, ended)
+    framer, blocks, read = Framer(0, None, cut_before, together), [], 0
+    for bound in sorted({*(min(cut, len(text)) for cut in cuts), len(text)}):
+        found = framer.feed(text[read:bound])
+        assert all(len(block.data) < together or b"\n" not in block.data for block in found)
+        blocks, read = blocks + found, bound
+    assert apart(blocks + framer.finish()) == framed(text, [], False)
+
+
+def apart(blocks: list[RawLine]) -> list[RawLine]:
+    """Each line by itself."""
+    lines = []
+    for block in blocks:
+        offset = block.offset
+        for data in block.data.split(b"\n"):
+            lines.append(RawLine(data, offset, block.cut))
+            offset += len(data) + 1
+    return lines
+
+
+def test_a_long_line_in_small_pieces_is_put_together_once() -> None:
+    """What is held is not copied again with every piece, which would be a hundred gigabytes here."""
+    framer = Framer(0, None, lambda line, at: at)
+    for _ in range(250_000):
+        assert framer.feed(b"abcd") == []
+    (line,) = framer.feed(b"\n")
+    assert line == RawLine(b"abcd" * 250_000, 0)
+
+
+@settings(max_examples=60, deadline=None)
 @given(LENGTHS, st.booleans())
 def test_lines_account_for_every_byte(lengths: list[int], ended: bool) -> None:
     """Given and cut bytes and newlines make the whole, and offsets point where the bytes are."""

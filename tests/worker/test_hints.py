@@ -9,7 +9,7 @@ from agentrunner.worker.hints import Hints
 async def test_a_change_is_hinted(tmp_path: Path) -> None:
     """A file that grows in a watched directory; none in one that is watched no more."""
     hints, changed = Hints(), asyncio.Event()
-    assert hints.watch(tmp_path, changed.set)
+    assert hints.watch(tmp_path, lambda _: changed.set())
     (tmp_path / "out").write_text("more")
     await asyncio.wait_for(changed.wait(), 5)
     hints.forget(tmp_path)

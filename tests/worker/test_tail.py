@@ -6,14 +6,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentrunner.agents.base import Backend
+from agentrunner.agents.claude import ClaudeBackend
 from agentrunner.agents.command import CommandBackend
 from agentrunner.domain.control import Offsets
 from agentrunner.domain.errors import OffsetMismatch
+from agentrunner.domain.event import MAX_LOG_BYTES
 from agentrunner.process.redaction import Redactor
 from agentrunner.process.spool import LOOK_AHEAD, MAX_LINE, SpoolReader, Stream
 from agentrunner.worker.tail import BATCH_BYTES, Tail
@@ -36,20 +38,30 @@ class RacingReader(SpoolReader):
         return found
 
 
+PLAIN = CommandBackend()
+
+
 class Reading:
     """A tail on a directory, and a server that it records to."""
 
-    def __init__(self, directory: Path, indexed: bool = True, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        indexed: bool = True,
+        secrets: tuple[str, ...] = (),
+        backend: Backend = PLAIN,
+    ) -> None:
         self.spools = Spools(directory, indexed)
         self.stored = Stored()
         self._indexed = indexed
         self._redactor = Redactor(secrets)
+        self._backend = backend
         self.restart()
 
     def restart(self, offsets: Offsets | None = None) -> None:
         """Another worker goes on from what is stored, or from something older."""
         self.reader = RacingReader(self.spools.directory, self._indexed)
-        self.tail = Tail(self.reader, CommandBackend(), self._redactor)
+        self.tail = Tail(self.reader, self._backend, self._redactor)
         if offsets is None:
             self.tail.reset(self.stored.offsets, self.stored.states)
         else:
@@ -239,12 +251,21 @@ def test_secrets_are_masked_however_reads_cut_them(tmp_path: Path) -> None:
     assert lines == [f"{number} *** {'x' * (number % 7)}" for number in range(500)]
 
 
-def test_a_flood_of_lines_comes_in_bites(reading: Reading) -> None:
-    """A MiB of empty lines would keep the worker busy for long: one call takes a part of them."""
-    reading.spools.write("out", b"\n" * BATCH_BYTES)
+def test_a_flood_of_messages_comes_in_bites(tmp_path: Path) -> None:
+    """A MiB of the smallest messages would keep the worker busy for long: one call takes a part of them."""
+    reading = Reading(tmp_path / "run", backend=ClaudeBackend())
+    reading.spools.write("out", b"{}\n" * (BATCH_BYTES // 3))
     batch = reading.tail.read()
     assert not batch.is_all
-    assert sum(len(msgspec.json.decode(e.payload)["lines"]) for p in batch.parts for e in p.events) < BATCH_BYTES // 4
+    assert batch.parts[-1].end < BATCH_BYTES // 2
+
+
+def test_a_flood_of_lines_is_read_at_once(reading: Reading) -> None:
+    """A MiB of empty lines is a few events."""
+    reading.spools.write("out", b"\n" * BATCH_BYTES)
+    batch = reading.tail.read()
+    assert batch.is_all
+    assert sum(len(part.events) for part in batch.parts) <= BATCH_BYTES // MAX_LOG_BYTES + len(batch.parts)
     reading.stored.record(batch.parts)
     reading.finish()
     assert len(reading.stored.timeline()) == BATCH_BYTES

@@ -94,6 +94,17 @@ class Parser(Protocol):
         ...
 
 
+@runtime_checkable
+class TextParser(Protocol):
+    """A parser to which a line means nothing by itself.
+
+    What it is fed as one `Line` is many, newlines between them, of one moment and up to `MAX_LOG_BYTES`: output of a
+    hundred lines is then redacted, decoded and written once.
+    """
+
+    reads_text: bool
+
+
 class Backend(Protocol):
     """One kind of agent program."""
 
@@ -130,3 +141,10 @@ class Replayer(Protocol):
     def play(self, options: Mapping[str, Any], recording: Path, stdio: Stdio) -> Command:
         """What to execute, given the recorded run directory and the kind of output that was recorded."""
         ...
+
+
+@runtime_checkable
+class Standalone(Protocol):
+    """A backend whose programs touch no project: its runs work in an empty directory of their own, always."""
+
+    is_standalone: bool

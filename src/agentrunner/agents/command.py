@@ -27,6 +27,8 @@ _OPTIONS = {"argv": _ARGV, "stdin": one_of("null", "pipe"), "stdio": one_of("pip
 class PlainParser:
     """Every line is a `log` event; only the exit status counts. Remembers nothing."""
 
+    reads_text = True
+
     def feed(self, stream: Literal["out", "err"], lines: Sequence[Line]) -> list[NewEvent]:
         """The lines as `log` events."""
         return log_events(stream, lines)

@@ -27,7 +27,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def log_events(stream: Literal["out", "err"], lines: Sequence[Line]) -> list[NewEvent]:
-    """The events of some lines, in order: up to 64 KiB of output each, a longer line alone.
+    """The events of some lines (each may be many, newlines between), in order: up to 64 KiB each, a longer line alone.
 
     A line whose end was cut off is followed by `output.truncated` with the bytes kept and left out. Where the line was
     given before its end was known, an empty one that only counts what was cut comes later, and is no line itself.

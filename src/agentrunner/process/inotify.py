@@ -8,7 +8,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 _MODIFY, _MOVED_TO, _CREATE, _OVERFLOW, _IGNORED = 0x2, 0x80, 0x100, 0x4000, 0x8000
@@ -16,6 +16,9 @@ _HEADER = struct.Struct("iIII")
 _READ_BYTES = 64 * 1024
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+Callback = Callable[[Set[bytes]], None]
+"""Called with the names of the files that changed; without any where something did and the kernel has lost what."""
 
 
 class Inotify:
@@ -26,14 +29,14 @@ class Inotify:
         if descriptor < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1: raise fs.inotify.max_user_instances")
         self._descriptor: int = descriptor
-        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._callbacks: dict[int, Callback] = {}
         self._watches: dict[Path, int] = {}
 
     def fileno(self) -> int:
         """Readable where something changed."""
         return self._descriptor
 
-    def watch(self, directory: Path, callback: Callable[[], None]) -> bool:
+    def watch(self, directory: Path, callback: Callback) -> bool:
         """Call `callback` when a file in `directory` grows, appears or is renamed into place.
 
         False where the kernel refuses (`fs.inotify.max_user_watches`): the caller has to look by itself.
@@ -63,18 +66,22 @@ class Inotify:
             if error.errno == errno.EINTR:
                 return
             raise
-        changed: set[int] = set()
+        for watch, names in self._changed(data).items():
+            if (callback := self._callbacks.get(watch)) is not None:
+                callback(names)
+
+    def _changed(self, data: bytes) -> dict[int, set[bytes]]:
+        changed: dict[int, set[bytes]] = {}
         offset = 0
         while offset < len(data):
             watch, mask, _cookie, length = _HEADER.unpack_from(data, offset)
-            offset += _HEADER.size + length
+            end = offset + _HEADER.size + length
             if mask & _OVERFLOW:
-                changed |= self._callbacks.keys()
-            elif not mask & _IGNORED:
-                changed.add(watch)
-        for watch in changed:
-            if (callback := self._callbacks.get(watch)) is not None:
-                callback()
+                return {known: set() for known in self._callbacks}
+            if not mask & _IGNORED:
+                changed.setdefault(watch, set()).add(data[offset + _HEADER.size : end].rstrip(b"\0"))
+            offset = end
+        return changed
 
     def close(self) -> None:
         """End every watch."""

@@ -31,6 +31,10 @@ LEAST_FILE_CAP = 2 * LEAST_CAP
 """In file mode, where half of the cap is for what is written between two looks."""
 _MERGE_S, _LONGEST_MERGE_S = 1.0, 64.0
 _PIPE_BYTES = 256 * 1024
+_FLOW_S = 0.001
+"""Output that comes again this soon flows; a line by itself is moved at once."""
+_GATHER_S = 0.0004
+"""What a fast writer (500 MB/s) needs to fill most of the pipe."""
 _CHUNK = _MIB = 1 << 20
 _COPY = 64 * 1024
 _PAGE = 4096
@@ -76,6 +80,7 @@ class Output:
         self.is_over = False
         self.is_held = False
         self._index = Index(directory)
+        self._moved_at = 0.0
         self._check_s = _SHORTEST_CHECK_S
         self._check_at = 0.0
         self.journal = Journal(directory, self.sizes)
@@ -129,8 +134,15 @@ class Output:
         """Move what is ready; answers how much, None where the descriptor is no pipe of an agent."""
         for spool in self.spools.values():
             if spool.pipe == descriptor:
+                self._gather()
                 return self._move(spool)
         return None
+
+    def _gather(self) -> None:
+        """Let a writer in full flow fill its pipe: moved a few lines at a time, they cost more than writing them."""
+        if time.monotonic() - self._moved_at < _FLOW_S:
+            time.sleep(_GATHER_S)
+        self._moved_at = time.monotonic()
 
     def _move(self, spool: Spool) -> int:
         room = self._room()

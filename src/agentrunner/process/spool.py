@@ -2,8 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +20,16 @@ LOOK_AHEAD = 256 << 10
 _NAMES: tuple[Stream, Stream] = ("out", "err")
 _MOMENT_MS = 20
 _MOST_PENDING = 1 << 16
-"""Index entries held in memory; more are read once these are used up."""
+"""Index entries held in memory, and read at once; more are read once these are used up."""
+
+
+@dataclass(slots=True)
+class _Extent:
+    """Output of one stream that came within a moment, up to `end`; it begins where the stream's last one ended."""
+
+    stream: Stream
+    end: int
+    ts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,10 @@ class Chunk:
 
 
 class RawLine(msgspec.Struct, frozen=True, gc=False):
-    """A line without its newline; `offset` is where it starts. `cut` counts the bytes left out of a too long one."""
+    """A line, or lines together, without the last newline; `offset` is where it starts.
+
+    `cut` counts the bytes left out of a too long one.
+    """
 
     data: bytes
     offset: int
@@ -48,7 +62,8 @@ class SpoolReader:
         self._files: dict[Stream, int] = dict.fromkeys(_NAMES, -1)
         self._idx = -1
         self._idx_read = 0
-        self._pending: list[tuple[Stream, int, int]] = []
+        self._pending: deque[_Extent] = deque()
+        self._covered: dict[Stream, int] = dict.fromkeys(_NAMES, 0)
         self._given: dict[Stream, int] = dict.fromkeys(_NAMES, 0)
         self._is_closed = False
 
@@ -65,10 +80,7 @@ class SpoolReader:
         if not self._indexed:
             return self.file_sizes()
         self._read_idx()
-        sizes: dict[Stream, int] = {"out": 0, "err": 0}
-        for stream, end, _ in self._pending:
-            sizes[stream] = end
-        return sizes
+        return dict(self._covered)
 
     def file_sizes(self) -> dict[Stream, int]:
         """The sizes of the spool files."""
@@ -80,18 +92,36 @@ class SpoolReader:
             self._files[name] = _open(self.directory / name)
         return self._files[name]
 
-    def _read_idx(self) -> None:
+    def _read_idx(self) -> bool:
+        """Read on in the index; False where there may be more of it than is held now."""
         if self._idx < 0 and not self._is_closed:
             self._idx = _open(self.directory / "idx")
             self._skip_hole()
-        while self._idx >= 0 and len(self._pending) < _MOST_PENDING:
+        self._forget()
+        count = 0
+        while self._idx >= 0:
+            if count >= _MOST_PENDING or len(self._pending) >= _MOST_PENDING:
+                return False
             data = os.pread(self._idx, ENTRY.size * 4096, self._idx_read)
             whole = len(data) // ENTRY.size * ENTRY.size
             if not whole:
-                return
-            for number, end, ns in ENTRY.iter_unpack(data[:whole]):
-                self._pending.append((_NAMES[number], end, ns // 1_000_000))
+                break
+            self._add(data[:whole])
             self._idx_read += whole
+            count += whole // ENTRY.size
+        return True
+
+    def _add(self, entries: bytes) -> None:
+        """Whole index entries, read from the file; neighbours of one moment are one extent."""
+        pending, last = self._pending, self._pending[-1] if self._pending else None
+        for number, end, ns in ENTRY.iter_unpack(entries):
+            stream, ts = _NAMES[number], ns // 1_000_000
+            if last is not None and last.stream == stream and ts - last.ts < _MOMENT_MS:
+                last.end = end
+            else:
+                last = _Extent(stream, end, ts)
+                pending.append(last)
+            self._covered[stream] = end
 
     def _skip_hole(self) -> None:
         """Entries of recorded output are punched out, whole ones only: a reader of what is left begins behind them."""
@@ -104,56 +134,52 @@ class SpoolReader:
     def chunks(self, read: dict[Stream, int], bound: dict[Stream, int], budget: int) -> list[Chunk]:
         """What lies between `read` and `bound`, in order, `budget` bytes at most."""
         self._rewind(read)
-        if self._indexed:
-            self._read_idx()
+        self._given = read
         found: list[Chunk] = []
-        at = dict(read)
-        for stream, start, end, ts in self._extents(read, bound):
-            if budget <= 0:
-                break
-            data = os.pread(self._file(stream), min(end - start, budget), start) if self._file(stream) >= 0 else b""
-            if data:
-                found.append(Chunk(stream, start, data, ts))
-            at[stream] += len(data)
-            budget -= len(data)
-            if len(data) < end - start:
-                break
-        self._forget(at)
-        self._given = at
+        is_whole = False
+        while not (found or is_whole):
+            is_whole = not self._indexed or self._read_idx()
+            pieces = [*self._pending, *(self._uncovered(bound) if is_whole else ())]
+            found = list(self._chunks(pieces, read, bound, budget))
+        self._given = {**read, **{chunk.stream: chunk.start + len(chunk.data) for chunk in found}}
         return found
+
+    def _chunks(
+        self, pieces: Iterable[_Extent], read: dict[Stream, int], bound: dict[Stream, int], budget: int
+    ) -> Iterator[Chunk]:
+        at = dict(read)
+        for piece in pieces:
+            start, end = at[piece.stream], min(piece.end, bound[piece.stream])
+            if end <= start:
+                continue
+            if budget <= 0:
+                return
+            wanted = min(end - start, budget)
+            data = os.pread(self._file(piece.stream), wanted, start) if self._file(piece.stream) >= 0 else b""
+            if data:
+                yield Chunk(piece.stream, start, data, piece.ts)
+            if len(data) < wanted:
+                return
+            at[piece.stream] += len(data)
+            budget -= len(data)
 
     def _rewind(self, read: dict[Stream, int]) -> None:
         """Where something is to be read again, its index entries are too."""
         if self._idx >= 0 and any(read[stream] < self._given[stream] for stream in _NAMES):
             self._pending.clear()
+            self._covered = dict.fromkeys(_NAMES, 0)
             self._idx_read = 0
             self._skip_hole()
 
-    def _extents(self, read: dict[Stream, int], bound: dict[Stream, int]) -> list[tuple[Stream, int, int, int]]:
-        """Stream, start, end and time of each piece to be read; neighbours of one moment are one piece."""
-        pieces: list[tuple[Stream, int, int, int]] = []
-        at = dict(read)
-        for stream, entry_end, ts in [*self._pending, *self._uncovered(bound)]:
-            start, end = at[stream], min(entry_end, bound[stream])
-            if end <= start:
-                continue
-            at[stream] = end
-            if pieces and pieces[-1][0] == stream and ts - pieces[-1][3] < _MOMENT_MS:
-                _, start, _, ts = pieces.pop()
-            pieces.append((stream, start, end, ts))
-        return pieces
-
-    def _uncovered(self, bound: dict[Stream, int]) -> list[tuple[Stream, int, int]]:
+    def _uncovered(self, bound: dict[Stream, int]) -> list[_Extent]:
         """In file mode everything; in pipe mode what a killed shim had spooled and not indexed, out first."""
         now = time.time_ns() // 1_000_000
-        return [(name, bound[name], now) for name in _NAMES]
+        return [_Extent(name, bound[name], now) for name in _NAMES]
 
-    def _forget(self, at: dict[Stream, int]) -> None:
-        """Drop index entries that are read, but for the last of each stream, which says how much is covered."""
-        last = {stream: index for index, (stream, _, _) in enumerate(self._pending)}
-        self._pending = [
-            entry for index, entry in enumerate(self._pending) if entry[1] > at[entry[0]] or last[entry[0]] == index
-        ]
+    def _forget(self) -> None:
+        """Drop what was given from the front; an extent behind one that is still to be read waits for it."""
+        while self._pending and self._pending[0].end <= self._given[self._pending[0].stream]:
+            self._pending.popleft()
 
 
 def _open(path: Path) -> int:
@@ -176,15 +202,20 @@ class Framer:
 
     A longer line is given up to a MiB at once; the bytes behind that are skipped and counted, and at its end the count
     comes as an empty line with `cut`. `offset` is where what is not given yet begins: the stream can be taken up there
-    with `state`.
+    with `state`. With `together` neighbouring lines are given as one, newlines between them, as long as they and the
+    newline behind are no more bytes than that.
     """
 
-    def __init__(self, offset: int, state: Any, safe_cut: Callable[[bytes, int], int]) -> None:
+    def __init__(
+        self, offset: int, state: Any, safe_cut: Callable[[bytes, int], int], together: int | None = None
+    ) -> None:
         kept = _FramerState() if state is None else msgspec.convert(state, _FramerState)
         self.offset = offset
         self._skipped = kept.skipped
         self._safe_cut = safe_cut
-        self._rest = b""
+        self._bounds = _each_line if together is None else partial(_many_lines, together=together)
+        self._held: list[bytes] = []
+        self._held_bytes = 0
 
     def state(self) -> Any:
         """What must be known to go on at `offset`; None between two lines."""
@@ -194,18 +225,30 @@ class Framer:
         """The lines that end in `data`, and the beginning of one that is too long."""
         lines: list[RawLine] = []
         start = self._skip(data, lines) if self._skipped else 0
-        # What is held has no end of line in it, so only the new bytes are looked through.
-        if self._rest and (end := data.find(b"\n", start)) >= 0:
-            self._give(self._rest + data[start:end], lines)
-            self._rest, start = b"", end + 1
-        while (end := data.find(b"\n", start)) >= 0:
-            self._give(data[start:end], lines)
-            start = end + 1
-        self._rest += data[start:]
-        if len(self._rest) >= MAX_LINE + LOOK_AHEAD:
-            self._cut(self._rest, lines)
-            self._rest = b""
+        end = data.rfind(b"\n", start) + 1
+        if end:
+            self._hold(data[start:end])
+            self._give_all(self._release(), lines)
+        self._hold(data[end or start :])
+        if self._held_bytes >= MAX_LINE + LOOK_AHEAD:
+            self._cut(self._release(), lines)
         return lines
+
+    def _hold(self, data: bytes) -> None:
+        """Keep pieces as they come: a long line that arrives in small ones is put together once."""
+        if data:
+            self._held.append(data)
+            self._held_bytes += len(data)
+
+    def _release(self) -> bytes:
+        held = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        return held
+
+    def _give_all(self, text: bytes, lines: list[RawLine]) -> None:
+        """Whole lines, each with its end."""
+        for start, end in self._bounds(text):
+            self._give(text[start:end], lines)
 
     def _skip(self, data: bytes, lines: list[RawLine]) -> int:
         """Skip to the end of the line; answers where the next one begins in `data`."""
@@ -244,8 +287,25 @@ class Framer:
         lines: list[RawLine] = []
         if self._skipped:
             self._end_skip(lines)
-        elif self._rest:
-            self._give(self._rest, lines)
+        elif self._held:
+            self._give(self._release(), lines)
             self.offset -= 1
-        self._rest = b""
         return lines
+
+
+def _each_line(text: bytes) -> Iterator[tuple[int, int]]:
+    start = 0
+    while (end := text.find(b"\n", start)) >= 0:
+        yield start, end
+        start = end + 1
+
+
+def _many_lines(text: bytes, together: int) -> Iterator[tuple[int, int]]:
+    """As many as fit together each time; one that alone is too much by itself."""
+    start = 0
+    while start < len(text):
+        end = text.rfind(b"\n", start, start + together)
+        if end < 0:
+            end = text.find(b"\n", start + together)
+        yield start, end
+        start = end + 1

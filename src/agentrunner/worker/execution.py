@@ -6,6 +6,7 @@ Everything known is on disk or on the server, so an execution may begin anywhere
 
 import asyncio
 import os
+from collections.abc import Set
 
 import msgspec
 import structlog
@@ -39,6 +40,7 @@ _LONGEST_SETTLE_S = 1.0
 _SPAWNED_WITHIN_S = 10.0
 _LONGEST_PAUSE_S = 10.0
 _KILL_S = 30.0
+_SPOOLED = frozenset({b"out", b"err"})
 
 
 class Execution:
@@ -208,12 +210,14 @@ class Execution:
         """Record what the attempt writes until it has ended, then its end."""
         self._watch(directory)
         tail = self._tail(directory)
+        self._changed.set()
         async with self._steering.following(directory.path):
             quiet = 0
             while (state := directory.state()) is State.ALIVE:
                 is_watched = self._watch_shim(directory)
-                quiet = 0 if await self._record_all(tail) else quiet + 1
                 await self._wait(self._patience(quiet, is_watched))
+                # First what came, which somebody may be waiting for; then whether it was the last.
+                quiet = 0 if await self._record_all(tail) else quiet + 1
         if state is State.SHIM_LOST:
             await asyncio.to_thread(directory.kill_leftovers)
         await self._conclude(directory, state, tail)
@@ -354,7 +358,10 @@ class Execution:
             self._watched = directory
             self._is_hinted = self._host.hints.watch(directory.path, self._note_change)
 
-    def _note_change(self) -> None:
+    def _note_change(self, names: Set[bytes]) -> None:
+        if names and names <= _SPOOLED and not self._writes_files:
+            # Of a pipe is read what the index covers, and that comes at once.
+            return
         self._changed.set()
         if self._reader is not None and self._writes_files:
             # Here, not where it is read: a server that is slow to store keeps this execution waiting.

@@ -1,12 +1,11 @@
 """Hints that a run directory changed, as far as the kernel gives them: without inotify it is looked at now and then."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
-from agentrunner.process.inotify import Inotify
+from agentrunner.process.inotify import Callback, Inotify
 
 log = structlog.get_logger("agentrunner.worker")
 
@@ -23,7 +22,7 @@ class Hints:
         except OSError as error:
             self._tell(str(error))
 
-    def watch(self, directory: Path, callback: Callable[[], None]) -> bool:
+    def watch(self, directory: Path, callback: Callback) -> bool:
         """Call `callback` when something happens there; False where the caller has to look by itself."""
         if self._inotify is not None and self._inotify.watch(directory, callback):
             return True

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from agentrunner.agents.base import Backend, Ending, Line, Parser, Verdict
+from agentrunner.agents.base import Backend, Ending, Line, Parser, TextParser, Verdict
 from agentrunner.domain.control import NULL, Offsets, Part, States
-from agentrunner.domain.event import NewEvent
+from agentrunner.domain.event import MAX_LOG_BYTES, NewEvent
 from agentrunner.domain.state import StreamName
 from agentrunner.process.journal import Fact, read_facts
 from agentrunner.process.redaction import Redactor
@@ -60,11 +60,12 @@ class Tail:
         """Go on from here: everything behind it is read again."""
         self.recorded = offsets
         kept = {stream: _kept(getattr(states, stream)) for stream in OUTPUTS}
+        self._parser: Parser = self._backend.parser(_plain(kept["out"].parser), _plain(kept["err"].parser))
+        together = MAX_LOG_BYTES if isinstance(self._parser, TextParser) else None
         self._framers = {
-            stream: Framer(getattr(offsets, stream), _plain(kept[stream].framer), self._redactor.safe_cut)
+            stream: Framer(getattr(offsets, stream), _plain(kept[stream].framer), self._redactor.safe_cut, together)
             for stream in OUTPUTS
         }
-        self._parser: Parser = self._backend.parser(_plain(kept["out"].parser), _plain(kept["err"].parser))
         self._read: dict[Stream, int] = {"out": offsets.out, "err": offsets.err}
         self._sent: dict[StreamName, int] = {"out": offsets.out, "err": offsets.err, "journal": offsets.journal}
         self._facts: deque[Fact] = deque()
