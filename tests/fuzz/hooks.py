@@ -1,12 +1,15 @@
 """Hooks of schemathesis: streams are read to their first bytes only, for they do not end by themselves.
 
-The tokens that it calls with are not to be revoked by it, or everything afterwards would be 401 and prove nothing.
+The tokens that it calls with are not to be revoked by it, or everything afterwards would be 401 and prove nothing. And
+a list of one is written in a query as its member is, so a lone value in the place of a list is no wrong request.
 """
 
 from typing import Any
 
 import requests
 import schemathesis
+
+from agentrunner.domain.control import MAX_WAIT_S
 
 EVENT_STREAM = "text/event-stream"
 FIRST_BYTES = 13
@@ -15,6 +18,9 @@ FIRST_BYTES = 13
 
 OWN_TOKENS = ("1", "2")
 NO_TOKEN = 2**62
+WAITING = ("/v1/control/claim", "/v1/control/wishes", "/v1/control/decisions")
+WAIT_S = 0.05
+"""A worker that the server knows would wait half a minute for each answer."""
 
 
 @schemathesis.hook
@@ -22,8 +28,40 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Let the answer's body be read here, and leave our own tokens alone."""
     if str((case.path_parameters or {}).get("token_id")) in OWN_TOKENS:
         case.path_parameters["token_id"] = NO_TOKEN
+    if case.path in WAITING and isinstance(case.body, dict) and _is_right(case.body.get("wait_s", MAX_WAIT_S)):
+        case.body["wait_s"] = WAIT_S
     kwargs["stream"] = True
     kwargs["hooks"] = {"response": read}
+
+
+@schemathesis.hook
+def filter_query(context: Any, query: dict[str, Any] | None) -> bool:
+    """False for what is meant as wrong and is not, once it is written: `true` where a list is due."""
+    parameters = context.operation.definition.raw.get("parameters", ())
+    lists = {item["name"] for item in parameters if item.get("in") == "query" and _is_list(item.get("schema", {}))}
+    return all(isinstance(value, list) for name, value in (query or {}).items() if name in lists)
+
+
+@schemathesis.hook
+def map_body(context: Any, body: Any) -> Any:
+    """Whole numbers without a fraction: for JSON Schema 2.0 is an integer, for the server it is none."""
+    return _whole(body)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _whole(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_whole(member) for member in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_right(wait_s: Any) -> bool:
+    return isinstance(wait_s, int | float) and not isinstance(wait_s, bool) and 0 <= wait_s <= MAX_WAIT_S
+
+
+def _is_list(schema: dict[str, Any]) -> bool:
+    return schema.get("type") == "array" or any(map(_is_list, schema.get("oneOf", schema.get("anyOf", ()))))
 
 
 def read(response: requests.Response, **_: Any) -> requests.Response:
