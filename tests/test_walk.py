@@ -20,6 +20,7 @@ from agentrunner.config import load
 from agentrunner.worker import identity
 from agentrunner.worker.control import Control
 from agentrunner.worker.loop import Worker
+from worker.wire import InProcess
 
 PAGE = Path(__file__).parent.parent / "ARCHITECTURE.md"
 
@@ -70,7 +71,12 @@ async def one_run(data_dir: Path, walk: Walk) -> list[str]:
     async with open_services(settings) as services:
         app = build(services)
         me = identity.take(data_dir)
-        worker = Worker(Control(_client(app, data_dir / WORKER_TOKEN_FILE)), me, backends(), options(settings))
+        worker = Worker(
+            Control(InProcess(app.on_socket, (data_dir / WORKER_TOKEN_FILE).read_text().strip())),
+            me,
+            backends(),
+            options(settings),
+        )
         await worker.start()
         try:
             async with _client(app, data_dir / TOKEN_FILE) as client:

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
 
 from agentrunner.domain.control import HeartbeatAnswer, HeartbeatRequest
@@ -12,13 +11,14 @@ from agentrunner.worker.control import Control
 from agentrunner.worker.execution import Execution
 from agentrunner.worker.health import Health
 from agentrunner.worker.lease import MARGIN_S, Lease, boottime
+from worker.wire import Nobody
 
 
 class Server(Control):
     """Answers heartbeats, or raises."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        super().__init__(httpx.AsyncClient())
+        super().__init__(Nobody())
         self.error = error
 
     async def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:

@@ -6,7 +6,6 @@ import shutil
 import signal
 from pathlib import Path
 
-import httpx
 import pytest
 
 from agentrunner.domain.control import (
@@ -19,6 +18,7 @@ from agentrunner.domain.control import (
 )
 from agentrunner.domain.errors import StaleEpoch, WorkerNotFound
 from agentrunner.engine import schedule
+from agentrunner.worker.connection import Connection
 from agentrunner.worker.control import Control
 from waiting import eventually
 from worker.world import World, world
@@ -27,8 +27,8 @@ from worker.world import World, world
 class Faulty(Control):
     """Fails some calls of `record` after the server has taken them: the worker cannot know."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        super().__init__(client)
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
         self.faults = 2
         self.requests: list[RecordRequest] = []
 
@@ -45,8 +45,8 @@ class Faulty(Control):
 class Slow(Control):
     """Answers the end of an attempt only once the next claim was answered."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        super().__init__(client)
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
         self.claimed = asyncio.Event()
         self.claims = 0
 
@@ -351,8 +351,8 @@ async def test_a_server_that_forgot_is_told_again(here: World) -> None:
 class Forgetful(Control):
     """A server that forgets this worker once it has given it a run."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        super().__init__(client)
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
         self.registered = self._given = 0
 
     async def register(self, request: RegisterRequest) -> RegisterAnswer:

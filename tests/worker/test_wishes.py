@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
 
 from agentrunner.domain.control import (
@@ -19,6 +18,7 @@ from agentrunner.worker.control import Control
 from agentrunner.worker.execution import Execution
 from agentrunner.worker.wishes import Wishes
 from worker.given import assignment
+from worker.wire import Nobody
 
 
 class Enough(Exception):
@@ -29,7 +29,7 @@ class Server(Control):
     """Answers from two lists, and says Enough when they are empty."""
 
     def __init__(self, wishes: list[list[Wish]], inputs: list[list[PendingInput]]) -> None:
-        super().__init__(httpx.AsyncClient())
+        super().__init__(Nobody())
         self._wishes, self._inputs = wishes, inputs
         self.known_wishes: list[dict[int, int]] = []
         self.known_inputs: list[list[int]] = []

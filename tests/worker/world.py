@@ -22,10 +22,12 @@ from agentrunner.engine.services import Services
 from agentrunner.process.adopt import RunDirectory
 from agentrunner.process.holder import start_time
 from agentrunner.worker import identity
+from agentrunner.worker.connection import Connection
 from agentrunner.worker.control import Control
 from agentrunner.worker.host import WorkerOptions
 from agentrunner.worker.loop import Worker
 from waiting import eventually
+from worker.wire import InProcess
 
 TERMINAL = ("COMPLETED", "FAILED", "STOPPED")
 
@@ -42,16 +44,19 @@ class World:
         self.worker: Worker | None = None
         self._me: identity.Identity | None = None
 
+    def _token(self, token_file: str) -> str:
+        return (self.data_dir / token_file).read_text().strip()
+
     def _client(self, token_file: str) -> httpx.AsyncClient:
-        headers = {"authorization": f"Bearer {(self.data_dir / token_file).read_text().strip()}"}
+        headers = {"authorization": f"Bearer {self._token(token_file)}"}
         transport = httpx.ASGITransport(app=self._app.on_socket)
         return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers, timeout=30)
 
-    async def start_worker(self, kind: Callable[[httpx.AsyncClient], Control] = Control, **changes: Any) -> Worker:
+    async def start_worker(self, kind: Callable[[Connection], Control] = Control, **changes: Any) -> Worker:
         """A worker of this data directory, with its own kind of control; `changes` are of its options or identity."""
         self._me = identity.take(self.data_dir)
         me = replace(self._me, **{name: changes.pop(name) for name in ("boot_id", "worker_id") if name in changes})
-        self.control = kind(self._client(WORKER_TOKEN_FILE))
+        self.control = kind(InProcess(self._app.on_socket, self._token(WORKER_TOKEN_FILE)))
         self.worker = Worker(self.control, me, backends(), replace(self.options, **changes))
         await self.worker.start()
         return self.worker

@@ -6,11 +6,9 @@ Every call may be repeated, so a lost answer costs nothing: transport errors and
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
-import httpx
 import msgspec
 import structlog
 
@@ -38,6 +36,7 @@ from agentrunner.domain.errors import (
     WorkerInUse,
     WorkerNotFound,
 )
+from agentrunner.worker.connection import Answer, Connection, HttpConnection
 
 log = structlog.get_logger("agentrunner.worker")
 T = TypeVar("T")
@@ -49,9 +48,7 @@ _HEARTBEAT_WITHIN_S = 4.0
 """Less than a third of a lease: one that hangs must leave time for the next."""
 _SILENT_S = 5.0
 _MOST_RECORDING = 16
-"""Records under way at once. With more connections each call is slower, for httpx goes through all of them each time;
-what waits here gathers output meanwhile. Other calls never wait for records."""
-_PIECE_BYTES = 1 << 16
+"""Records under way at once: what waits here gathers output meanwhile. Other calls never wait for records."""
 _ERRORS = {kind.code: kind for kind in (OffsetMismatch, StaleEpoch, WorkerInUse, WorkerNotFound, Unauthorized)}
 
 
@@ -66,8 +63,8 @@ class _Problem(msgspec.Struct):
 class Control:
     """A connection to one server. Raises the server's own errors; ServerUnreachable only where retrying is off."""
 
-    def __init__(self, client: httpx.AsyncClient, silent_s: float = _SILENT_S) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, silent_s: float = _SILENT_S) -> None:
+        self._connection = connection
         self._silent_s = silent_s
         self._silent_since: float | None = None
         self._is_told = False
@@ -76,16 +73,11 @@ class Control:
     @classmethod
     def connect(cls, url: str, socket: str | None, token: str, silent_s: float = _SILENT_S) -> "Control":
         """Talk to `url`, through the Unix socket where one is given; logs a silence of `silent_s`."""
-        # To read the host's certificates takes longer than all else that a worker does before it registers.
-        is_secure = url.startswith("https:")
-        transport = httpx.AsyncHTTPTransport(uds=socket, verify=is_secure, limits=httpx.Limits(max_connections=None))
-        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-        client = httpx.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=_ANSWER_WITHIN_S)
-        return cls(client, silent_s)
+        return cls(HttpConnection(url, socket, token), silent_s)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        await self._connection.close()
 
     async def register(self, request: RegisterRequest) -> RegisterAnswer:
         """Take over this worker's identity and runs."""
@@ -130,17 +122,11 @@ class Control:
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     async def _call(self, call: str, request: msgspec.Struct, kind: type[T], within_s: float) -> T:
-        body = msgspec.json.encode(request)
-        length = {"content-length": str(len(body))}
         try:
-            # In pieces, and not held by the request: its parts refer to each other, so that a body which it holds is
-            # freed by the garbage collector only, some time later, and until then a flood of output fills the memory.
-            response = await self._client.post(
-                f"/v1/control/{call}", content=_pieces(body), headers=length, timeout=within_s
-            )
-        except (httpx.HTTPError, OSError) as error:
-            raise ServerUnreachable(f"{call}: {str(error) or type(error).__name__}") from error
-        if response.status_code >= 300:
+            response = await self._connection.post(f"/v1/control/{call}", msgspec.json.encode(request), within_s)
+        except ServerUnreachable as error:
+            raise ServerUnreachable(f"{call}: {error.detail}") from error
+        if response.status >= 300:
             raise _error(call, response)
         try:
             answer = msgspec.json.decode(response.content, type=kind)
@@ -163,23 +149,18 @@ class Control:
         self._silent_since, self._is_told = None, False
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _PIECE_BYTES):
-        yield body[start : start + _PIECE_BYTES]
-
-
-def _error(call: str, response: httpx.Response) -> AgentRunnerError:
+def _error(call: str, response: Answer) -> AgentRunnerError:
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.MsgspecError:
-        problem = _Problem(detail=response.text[:200])
+        problem = _Problem(detail=response.content[:200].decode(errors="replace"))
     known = _ERRORS.get(problem.code)
     if known is not None:
         extra = msgspec.json.decode(response.content, type=dict[str, Any])
         return known(problem.detail, **{name: value for name, value in extra.items() if name not in _STANDARD})
-    if response.status_code >= 500 or response.status_code in {408, 429}:
-        return ServerUnreachable(f"{call}: {response.status_code} {problem.detail}")
-    return InvalidRequest(f"{call}: {response.status_code} {problem.code}: {problem.detail}")
+    if response.status >= 500 or response.status in {408, 429}:
+        return ServerUnreachable(f"{call}: {response.status} {problem.detail}")
+    return InvalidRequest(f"{call}: {response.status} {problem.code}: {problem.detail}")
 
 
 _STANDARD = {"type", "title", "status", "code", "detail", "request_id", "instance"}
