@@ -89,6 +89,18 @@ def test_an_agent_gets_nothing_of_the_workers(host: Host) -> None:
     assert not {"AGENTRUNNER_TOKEN", "AGENTRUNNER_DATABASE_URL", "AWS_SECRET_ACCESS_KEY"} & env.keys()
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({}, "run.id=7"), ({"team": "a"}, "team=a,run.id=7"), ({"run.id": "mine"}, "run.id=mine")],
+    ids=["none", "others", "its own"],
+)
+def test_telemetry_tells_the_run(host: Host, given: dict[str, str], told: str) -> None:
+    """An agent's telemetry is known for its run's without anybody setting it up."""
+    env = {"OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{name}={value}" for name, value in given.items())}
+    made = plan(host, assignment(options={"argv": ["env"], "env": env}), CommandBackend())
+    assert made.env["OTEL_RESOURCE_ATTRIBUTES"] == told
+
+
 def test_secrets_are_known_to_the_redaction(host: Host) -> None:
     """Those of the run, and whatever is named like one."""
     given = {"argv": ["env"], "env": {"MY_TOKEN": "token-token-token", "PLAIN": "plain"}}

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from agentrunner.agents.base import Backend, Command
+from agentrunner.agents.base import Backend, Command, Standalone
 from agentrunner.domain.control import Assignment
 from agentrunner.domain.errors import BackendError, BackendMissing, BadOptions, WorkspaceError
 from agentrunner.domain.state import OnLost, Reason
@@ -49,13 +49,20 @@ def plan(host: Host, assignment: Assignment, backend: Backend) -> Spec:
     asked = {name: str(value) for name, value in (assignment.options.get("env") or {}).items()}
     own = {"AGENTRUNNER_RUN_ID": str(assignment.run_id), "AGENTRUNNER_ATTEMPT_NUMBER": str(assignment.attempt)}
     env = environment.build(host.options.environment, host.options.pass_env, {**asked, **own}, assignment.secrets)
+    env["OTEL_RESOURCE_ATTRIBUTES"] = _telling_run(env.get("OTEL_RESOURCE_ATTRIBUTES", ""), assignment.run_id)
+    project_path = None if isinstance(backend, Standalone) else assignment.project_path
     cwd = files.prepare(
-        host.options.state_dir / "workspaces", assignment.run_id, assignment.project_path, assignment.options.get("cwd")
+        host.options.state_dir / "workspaces", assignment.run_id, project_path, assignment.options.get("cwd")
     )
     command = backend.command(assignment, env, cwd)
     spec = _spec(host, assignment, command, {**env, **command.env}, str(cwd))
     # Whose parser reads it: of a replay that is another's than the run's own.
     return replace(spec, backend=backend.name)
+
+
+def _telling_run(attributes: str, run_id: int) -> str:
+    """By `run.id` an agent's telemetry is known for this run's, whoever receives it; one that was given stays."""
+    return attributes if "run.id=" in attributes else ",".join(filter(None, (attributes, f"run.id={run_id}")))
 
 
 def _spec(host: Host, assignment: Assignment, command: Command, env: dict[str, str], cwd: str) -> Spec:
