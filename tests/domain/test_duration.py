@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrunner.domain.duration import MAX_DURATION_MS, parse_duration
+from agentrunner.domain.duration import MAX_DURATION_MS, go_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,26 @@ def test_composed(hours: int, minutes: int, seconds: int, ms: int) -> None:
     expected = ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms
     assert parse_duration(f"{hours}h{minutes}m{seconds}s{ms}ms") == expected
     assert parse_duration(f"PT{hours}H{minutes}M{seconds}.{ms:03d}S") == expected
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "0s"),
+        (1, "1ms"),
+        (999, "999ms"),
+        (3200, "3.2s"),
+        (60_000, "1m0s"),
+        (330_000, "5m30s"),
+        (3_603_050, "1h0m3.05s"),
+    ],
+)
+def test_written_as_go_does(ms: int, text: str) -> None:
+    """The same text as `time.Duration.String` gives."""
+    assert go_duration(ms) == text
+
+
+@given(st.integers(0, MAX_DURATION_MS))
+def test_written_and_read(ms: int) -> None:
+    """What is written is read as the same duration."""
+    assert parse_duration(go_duration(ms)) == ms

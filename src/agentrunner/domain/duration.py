@@ -46,3 +46,14 @@ def _parse_text(text: str) -> float:
     if iso is not None and any(iso.groups()):
         return sum(float(number) * unit for number, unit in zip(iso.groups(), _ISO_UNITS, strict=True) if number)
     raise ValueError(f"{text[:40]!r} is not a duration; write 5m30s, PT5M30S or a number of seconds")
+
+
+def go_duration(ms: int) -> str:
+    """Milliseconds as Go writes a duration: `5m30s`, `1h0m3.2s`, `350ms`, `0s`."""
+    if ms < 1000:
+        return f"{ms}ms" if ms else "0s"
+    minutes, rest = divmod(ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    whole, part = divmod(rest, 1000)
+    seconds = f"{whole}.{part:03d}".rstrip("0") + "s" if part else f"{whole}s"
+    return (f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else "") + seconds
