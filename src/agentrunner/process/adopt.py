@@ -37,7 +37,10 @@ class UnknownLayout(OSError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """`spec.json`: everything a shim needs to know. Sizes in bytes, times in seconds, `deadline` on CLOCK_BOOTTIME."""
+    """`spec.json`: everything a shim needs to know. Sizes in bytes, times in seconds, `deadline` on CLOCK_BOOTTIME.
+
+    `owner` is pid and start time of a process with which the run ends.
+    """
 
     instance: str
     uid: str
@@ -64,6 +67,7 @@ class Spec:
     tree: str | None = None
     deadline: float | None = None
     stall: str | None = None
+    owner: list[int] | None = None
     layout: int = LAYOUT
 
 

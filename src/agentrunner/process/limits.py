@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
 import time
 
-from agentrunner.process import resources
+from agentrunner.process import procfs, resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,10 +86,45 @@ class Limits:
 
 
 class Deadline:
-    """Until when the run may live without a worker's word, on CLOCK_BOOTTIME: a host that sleeps lets it pass too."""
+    """Until when the run may live without a worker's word, on CLOCK_BOOTTIME: a host that sleeps lets it pass too.
 
-    def __init__(self, at: float | None) -> None:
+    Where the run has an owner, pid and start time of a process, its death is the deadline; `owner` is its pidfd.
+    """
+
+    def __init__(self, at: float | None, owner: list[int] | None = None) -> None:
         self._at = at
+        self._epoll: select.epoll | None = None
+        self.owner = -1
+        if owner is not None:
+            self._find(*owner)
+
+    def _find(self, pid: int, started: int) -> None:
+        try:
+            self.owner = os.pidfd_open(pid)
+        except OSError:
+            self._at = 0.0
+            return
+        # Behind pidfd_open: whoever has the number now, it is no other later.
+        if procfs.start_time(pid) != started:
+            self._at = 0.0
+
+    def watch(self, epoll: select.epoll) -> None:
+        """Have the owner's death wake the caller, who then calls `pass_now`."""
+        if self.owner >= 0:
+            epoll.register(self.owner, select.EPOLLIN)
+            self._epoll = epoll
+
+    def pass_now(self) -> None:
+        """The owner is dead."""
+        self._forget_owner()
+        self._at = 0.0
+
+    def _forget_owner(self) -> None:
+        if self.owner >= 0:
+            if self._epoll is not None:
+                self._epoll.unregister(self.owner)
+            os.close(self.owner)
+            self.owner = -1
 
     def move(self, at: float) -> None:
         """Later, never earlier; a run without one gets none."""
@@ -105,6 +142,7 @@ class Deadline:
 
     def clear(self) -> None:
         """It has been acted upon."""
+        self._forget_owner()
         self._at = None
 
 

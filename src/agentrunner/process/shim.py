@@ -49,17 +49,16 @@ class Shim:
         self._epoch: int = self._spec["epoch"]
         self._clock = Clock()
         self._limits = Limits(self._spec, self._clock)
-        self._deadline = Deadline(self._spec.get("deadline"))
+        self._deadline = Deadline(self._spec.get("deadline"), self._spec.get("owner"))
         self._stopping = Stopping()
         self._agent = 0
         self._pidfd = self._error_fd = -1
         self._status: Any = None
-        self._reaped = 0
+        self._reaped = self._faults = 0
         self._stopped = False
         self._limit: str | None = None
         self._step: str | None = None
         self._spawn_error: str | None = None
-        self._faults = 0
 
     def run(self, title: kernel.Title) -> None:
         """From the start gate to the exit record."""
@@ -100,6 +99,7 @@ class Shim:
         tree.note_subreaper()
         self._epoll = select.epoll()
         self._epoll.register(self._wake, select.EPOLLIN)
+        self._deadline.watch(self._epoll)
         self._output = Output(self._directory, self._epoll, self._spec)
         self._journal = self._output.journal
         facts.reserve_whole(self._directory, "exit")
@@ -159,6 +159,8 @@ class Shim:
             self._inputs.feed()
         elif descriptor == self._watch.descriptor:
             self._watch.told()
+        elif descriptor == self._deadline.owner:
+            self._deadline.pass_now()
         elif (moved := self._output.handle(descriptor)) is not None:
             if moved:
                 self._limits.note_output()
@@ -278,7 +280,8 @@ class Shim:
         """One step of a stop. What is frozen is signalled first, so that it runs on only to die."""
         self._step = step
         if step == "kill":
-            # What escapes this by forking is ended when the agent is reaped.
+            # It may not have joined its group yet. What escapes this by forking is ended when the agent is reaped.
+            self._signal_agent(signals.SIGKILL)
             self._tree.kill_once()
         elif step == "terminate":
             self._tree.signal(signals.SIGTERM)
@@ -309,12 +312,13 @@ class Shim:
         if command["cmd"] == "stop":
             self._stopped = True
             grace_s = command.get("grace_s")
-            self._stopping.begin(self._spec["grace_s"] if grace_s is None else grace_s, self._freezer.is_frozen)
+            terminates = self._freezer.is_frozen or command.get("first") == "terminate"
+            self._stopping.begin(self._spec["grace_s"] if grace_s is None else grace_s, terminates)
         elif not self._stopping.has_begun:
             (self._freezer.pause if command["cmd"] == "pause" else self._freezer.resume)(command["rev"])
 
     def _obey_input(self, command: dict[str, Any]) -> dict[str, Any]:
-        return self._inputs.take(command["id"], command["text"])
+        return self._inputs.obey(command)
 
     def _obey_recorded(self, command: dict[str, Any]) -> None:
         self._output.note_recorded({name: command[name] for name in STREAMS})
