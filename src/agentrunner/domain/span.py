@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from agentrunner.domain.event import EventType, NewEvent
+from agentrunner.domain.instant import MAX_INSTANT
 from agentrunner.domain.state import Status
 
 SPAN_START = "span.start"
@@ -43,6 +44,8 @@ class Begin(NamedTuple):
     name: str
     kind: str
     attrs: dict[str, Any]
+    at: int | None = None
+    """When, in milliseconds, where the payload says it apart from the event's own time."""
 
 
 class End(NamedTuple):
@@ -52,6 +55,7 @@ class End(NamedTuple):
     name: str
     status: str
     attrs: dict[str, Any]
+    at: int | None = None
 
 
 def read(event: NewEvent) -> Begin | End | None:
@@ -63,7 +67,10 @@ def read(event: NewEvent) -> Begin | End | None:
         payload = msgspec.json.decode(event.payload)
     except msgspec.DecodeError:
         return None
-    return reader(payload) if isinstance(payload, dict) else None
+    found = reader(payload) if isinstance(payload, dict) else None
+    if isinstance(found, End) and event.type == EventType.TOOL_RESULT and event.level == "error":
+        found = found._replace(status="error")
+    return found
 
 
 def status_at_end(status: Status) -> str:
@@ -77,12 +84,12 @@ def _begin(payload: Mapping[str, Any]) -> Begin | None:
         return None
     parent_id = _text(payload, "parentSpanId", "parent_span_id", "parentId", "parent_id")
     name, kind = _text(payload, "name", "title") or span_id, _text(payload, "kind", "type") or "span"
-    return Begin(span_id, parent_id, name, kind, _attrs(payload))
+    return Begin(span_id, parent_id, name, kind, _attrs(payload), _at(payload))
 
 
 def _end(payload: Mapping[str, Any]) -> End | None:
     span_id = _text(payload, "spanId", "span_id", "id")
-    return None if span_id is None else End(span_id, "", _status(payload), _attrs(payload))
+    return None if span_id is None else End(span_id, "", _status(payload), _attrs(payload), _at(payload))
 
 
 def _called(payload: Mapping[str, Any]) -> Begin | None:
@@ -111,6 +118,12 @@ def _text(payload: Mapping[str, Any], *names: str) -> str | None:
     return None
 
 
+def _at(payload: Mapping[str, Any]) -> int | None:
+    value = payload.get("ts")
+    is_instant = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_INSTANT
+    return round(value) if is_instant else None  # type: ignore[arg-type]
+
+
 def _attrs(payload: Mapping[str, Any]) -> dict[str, Any]:
     value = payload.get("attrs", payload.get("attributes"))
     return value if isinstance(value, dict) else {}
@@ -120,8 +133,8 @@ def _status(payload: Mapping[str, Any]) -> str:
     said = payload.get("status")
     if isinstance(said, str) and said:
         return "error" if said.lower() in {"error", "failed", "failure", "timeout"} else said[:_MAX_TEXT]
-    failed = payload.get("is_error") or payload.get("isError") or payload.get("error") or payload.get("ok") is False
-    return "error" if failed else "ok"
+    failed = any(payload.get(name) for name in ("is_error", "isError", "error"))
+    return "error" if failed or any(payload.get(name) is False for name in ("ok", "success")) else "ok"
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Begin | End | None]] = {

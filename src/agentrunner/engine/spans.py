@@ -25,6 +25,8 @@ async def derive(tx: Tx, run_id: int, told: Sequence[Told]) -> None:
     room = MAX_SPANS - await spans.count(tx, run_id)
     for item in told:
         found = read(item.event)
+        if found is not None and found.at is not None:
+            item = item._replace(ts=found.at)
         if isinstance(found, Begin) and room > 0:
             await _begin(tx, run_id, item, found)
             room -= 1

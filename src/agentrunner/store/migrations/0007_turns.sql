@@ -1,0 +1,1 @@
+ALTER TABLE runs ADD COLUMN turns {{int}} NOT NULL DEFAULT 0;
