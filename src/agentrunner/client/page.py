@@ -1,11 +1,12 @@
 """Lists: a page as the server answers it, and every item of all pages."""
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-from agentrunner.client.http import Http
+if TYPE_CHECKING:
+    from agentrunner.client.http import Http
 
 T = TypeVar("T")
 Params = tuple[tuple[str, str], ...]
@@ -18,7 +19,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     next_cursor: str | int | None
 
 
-def each(http: Http, path: str, kind: type[Page[T]], params: Params, cursor: str = "cursor") -> Iterator[T]:
+def each(http: "Http", path: str, kind: type[Page[T]], params: Params, cursor: str = "cursor") -> Iterator[T]:
     """Every item, page after page; `cursor` is the parameter that the next page's cursor goes into."""
     following: str | int | None = None
     while True:
