@@ -172,6 +172,12 @@ BUGS = [
         'if run.status == "RUNNING" and',
     ),
     Bug(
+        "a roll-up forgets what was in it",
+        "store/rollups.py",
+        "await put(tx, key, known.plus(more))",
+        "await put(tx, key, more)",
+    ),
+    Bug(
         "an event is numbered twice over",
         "engine/change.py",
         "        self._last_seq += 1\n",

@@ -10,15 +10,20 @@ import pytest
 
 from agentrunner.domain.errors import RunNotFound
 from agentrunner.domain.event import new_event
+from agentrunner.domain.instant import MAX_INSTANT
 from agentrunner.domain.retention import Pruned
+from agentrunner.domain.rollup import Grain
 from agentrunner.domain.run import NewRun, Run
 from agentrunner.domain.state import Status
-from agentrunner.engine import events, retention, runs
+from agentrunner.engine import events, retention, rollups, runs
+from agentrunner.engine.rollups import Window
 from agentrunner.engine.services import Services
 from agentrunner.store.base import Database, Tx
+from engine.test_rollups import some_ends
 from engine.world import Clock, World, begin, open_services, rows, settings_of
 
 DAY_S = 86_400.0
+_ALL = "SELECT * FROM rollups ORDER BY grain, start, version_id, project_id"
 
 
 def pruned(**counts: int) -> Pruned:
@@ -228,3 +233,38 @@ async def test_writers_hardly_wait(world: World) -> None:
     waits.sort()
     assert len(waits) > 20
     assert waits[len(waits) // 2] < 0.1, waits[-5:]
+
+
+async def test_rebuild_keeps_what_retention_deleted(world: World) -> None:
+    """Runs that retention has deleted stay counted: their hour is left as it is, the others are counted anew."""
+    old, new = [(await world.create(backend="external")).id for _ in range(2)]
+    await events.ingest(world.s, old, [new_event("cost", {"usd": 0.5}), new_event("run.completed")])
+    world.clock.advance(DAY_S + 60 - world.clock() / 1000 % 60)
+    gap = (await world.create(backend="external")).id
+    await events.ingest(world.s, gap, [new_event("run.failed")])
+    world.clock.advance(2 * 3600)
+    await events.ingest(world.s, new, [new_event("run.completed")])
+    grown = await rows(world.s.db, _ALL)
+    await retention.Sweep(keeping(world, runs=1.0)).run()
+    assert {run_id for (run_id,) in await world.rows("SELECT id FROM runs")} == {gap, new}
+    steps = [step async for step in rollups.rebuild(world.s)]
+    assert steps[-1].runs == 2
+    assert [tuple(row) for row in await rows(world.s.db, _ALL)] == [tuple(row) for row in grown]
+
+
+async def test_minutes_go(world: World) -> None:
+    """The figures of minutes go after two days, those of hours and days stay; a rebuild brings none of them back."""
+    await some_ends(world)
+    world.clock.advance(3 * DAY_S)
+    last = await world.create(backend="external")
+    await events.ingest(world.s, last.id, [new_event("run.completed")])
+    everything = Window(Grain.HOUR, 0, MAX_INSTANT)
+    hours = await rollups.read(world.s, everything)
+    for _ in range(2):
+        await retention.sweep(world.s)
+        minutes = await rollups.read(world.s, everything._replace(grain=Grain.MINUTE))
+        assert [kept.tally.runs for kept in minutes] == [1]
+        assert await rollups.read(world.s, everything) == hours
+        assert [step async for step in rollups.rebuild(world.s)][-1].runs == 6
+        minutes = await rollups.read(world.s, everything._replace(grain=Grain.MINUTE))
+        assert [kept.tally.runs for kept in minutes] == [1]

@@ -12,7 +12,7 @@ from engine.world import World, rows
 _EVER = Window(Grain.EVER, 0, 1)
 
 
-async def _some_ends(world: World) -> None:
+async def some_ends(world: World) -> None:
     """Runs of two versions that complete, fail and are stopped, over two days."""
     made = await world.many([{"agent": "a"}, {"agent": "a"}, {"agent": "b"}, {}, {"backend": "external"}])
     host = await world.register()
@@ -32,7 +32,7 @@ async def _some_ends(world: World) -> None:
 
 async def test_grow(world: World) -> None:
     """Each end is in its minute, hour, day and in the totals."""
-    await _some_ends(world)
+    await some_ends(world)
     everything = total(kept.tally for kept in await rollups.read(world.s, _EVER))
     assert (everything.runs, everything.completed, everything.failed, everything.stopped) == (5, 3, 1, 1)
     assert (everything.input_tokens, everything.output_tokens, everything.cost_micro) == (100, 7, 350_000)
@@ -45,7 +45,7 @@ async def test_grow(world: World) -> None:
 
 async def test_rebuild(world: World) -> None:
     """Rebuilt from the runs they are what they were, from nothing and from nonsense."""
-    await _some_ends(world)
+    await some_ends(world)
     grown = await rows(world.s.db, "SELECT * FROM rollups ORDER BY grain, start, version_id, project_id")
 
     async def spoil(tx: Tx) -> None:
@@ -61,7 +61,7 @@ async def test_rebuild(world: World) -> None:
 
 async def test_read_narrowed(world: World) -> None:
     """Roll-ups are read of some versions, or of one project."""
-    await _some_ends(world)
+    await some_ends(world)
     versions = {kept.key.version_id for kept in await rollups.read(world.s, _EVER)}
     assert len(versions) == 3
     assert 0 in versions

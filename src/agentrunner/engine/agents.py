@@ -12,9 +12,11 @@ from agentrunner.domain.agent import (
     version_of,
 )
 from agentrunner.domain.errors import AgentNotFound, NameTaken, VersionNotFound
+from agentrunner.domain.rollup import Grain, Tally
 from agentrunner.domain.run import Run
+from agentrunner.domain.stats import Adding
 from agentrunner.engine.services import Services
-from agentrunner.store import agents
+from agentrunner.store import agents, rollups
 from agentrunner.store.base import Tx
 
 LISTED = 10_000
@@ -86,6 +88,39 @@ async def find_version(tx: Tx, agent: Agent, name: str) -> AgentVersion:
 async def versions(s: Services, agent: Agent) -> list[AgentVersion]:
     """The versions of an agent, the newest first."""
     return await s.db.read(agents.versions, agent.id, LISTED)
+
+
+async def page_behind(s: Services, agent_id: int, limit: int) -> list[Agent]:
+    """Agents behind one by its id (0: from the first on), in the order of their names."""
+    return await s.db.read(_page_behind, agent_id, limit)
+
+
+async def _page_behind(tx: Tx, agent_id: int, limit: int) -> list[Agent]:
+    last = await agents.get(tx, agent_id)
+    return await agents.page(tx, "" if last is None else last.name, limit)
+
+
+async def versions_with_totals(
+    s: Services, agent_id: int, before: int, limit: int
+) -> tuple[Agent, list[tuple[AgentVersion, Tally]]]:
+    """Versions of an agent that are older than one by its id, the newest first, with all their runs that ever ended.
+
+    Raises AgentNotFound, QueryTimeout.
+    """
+    return await s.db.search(_versions_with_totals, agent_id, before, limit)
+
+
+async def _versions_with_totals(
+    tx: Tx, agent_id: int, before: int, limit: int
+) -> tuple[Agent, list[tuple[AgentVersion, Tally]]]:
+    agent = await agents.get(tx, agent_id)
+    if agent is None:
+        raise AgentNotFound(f"There is no agent {agent_id}.")
+    found = await agents.versions_behind(tx, agent_id, before, limit)
+    sums = {each.id: Adding() for each in found}
+    for kept in await rollups.read(tx, Grain.EVER, 0, 1, list(sums)):
+        sums[kept.key.version_id].add(kept.tally)
+    return agent, [(each, sums[each.id].tally) for each in found]
 
 
 async def belong(tx: Tx, run: Run, now: int) -> Run:

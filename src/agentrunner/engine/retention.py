@@ -1,4 +1,5 @@
-"""What goes once its retention is over: secrets, timelines, whole runs; raw output goes on its worker.
+"""What goes once its retention is over: secrets, timelines, whole runs, figures of single minutes; raw output goes on
+its worker.
 
 A server sweeps in the background. Each transaction deletes few rows and pauses follow it, so that whoever writes waits
 for one of them at most; killed anywhere, the next sweep goes on. Only runs that have ended are ever touched.
@@ -11,11 +12,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from agentrunner.domain.retention import Pruned
 from agentrunner.domain.run import Run
+from agentrunner.domain.stats import MINUTES_KEPT_MS
 from agentrunner.engine.change import counter_changes
 from agentrunner.engine.services import Services
 from agentrunner.engine.wakeups import RUNS_TOPIC
 from agentrunner.engine.workers import INSTANCE
-from agentrunner.store import meta, retention, runs, stats
+from agentrunner.store import meta, retention, rollups, runs, stats
 from agentrunner.store.base import Tx
 from agentrunner.store.retention import Old
 
@@ -44,6 +46,7 @@ class Sweep:
         """Delete everything that is past its retention now; answers what that was. Raises Late."""
         self.pruned = Pruned(secrets=await _forget_secrets(self._s), instance_id=await _instance(self._s))
         if (before := cutoff(self._s, self._s.settings.retention_runs)) is not None:
+            await self._s.db.write(retention.note_deleted, before)
             spared = await self._s.db.read(retention.newest)
             async for ids in self._groups(old async for old in due(self._s, before) if old.id not in spared):
                 await self._delete_runs(ids, before)
@@ -51,6 +54,7 @@ class Sweep:
             await self._s.db.write(retention.note_pruned, before)
             async for ids in self._groups(old async for old in due(self._s, before) if old.prunable):
                 await self._prune_events(ids, before)
+        await self._drop_minutes()
         return self.pruned
 
     async def _groups(self, found: AsyncIterator[Old]) -> AsyncIterator[list[int]]:
@@ -81,6 +85,16 @@ class Sweep:
             await self._rest(time.monotonic() - begun)
             is_done = count < limit
             self._add(events=count)
+
+    async def _drop_minutes(self) -> None:
+        """Figures of single minutes; those of their hours stay for ever."""
+        before, is_done = self._s.clock() - MINUTES_KEPT_MS, False
+        while not is_done:
+            begun, limit = time.monotonic(), self._rows
+            is_done = await self._s.db.write(rollups.drop_minutes, before, limit) < limit
+            if not is_done:
+                await self._rest(time.monotonic() - begun)
+                self._add()
 
     async def _delete_runs(self, ids: list[int], before: int) -> None:
         for run_id in ids:

@@ -1,10 +1,15 @@
 """The SQL of agents and their versions."""
 
+from collections.abc import Sequence
+
+import msgspec
+
 from agentrunner.domain.agent import Agent, AgentVersion, NewVersion
 from agentrunner.store.base import Tx
 from agentrunner.store.columns import decode, encode
 
 _JSON: dict[str, type] = {"tools": tuple[str, ...], "models": tuple[str, ...], "settings": dict}
+_AT_ONCE = 500
 _AGENT = "SELECT id, name, project, created_at, updated_at FROM agents"
 _VERSION = """SELECT id, agent_id, version, cluster, tools, models, deployment, settings, created_at, updated_at
               FROM agent_versions"""
@@ -87,3 +92,26 @@ async def count_versions(tx: Tx, agent_id: int, most: int) -> int:
     row = await tx.one(sql, agent_id)
     assert row is not None
     return int(row[0])
+
+
+async def version_ids(tx: Tx, agent_id: int) -> list[int]:
+    """The ids of an agent's versions."""
+    return [row[0] for row in await tx.all("SELECT id FROM agent_versions WHERE agent_id = ?", agent_id)]
+
+
+async def versions_behind(tx: Tx, agent_id: int, before: int, limit: int) -> list[AgentVersion]:
+    """The versions of an agent that are older than one by its id, the newest first."""
+    sql = f"{_VERSION} WHERE agent_id = ? AND id < ? ORDER BY id DESC LIMIT {int(limit)}"
+    return [decode(row, AgentVersion, _JSON) for row in await tx.all(sql, agent_id, before)]
+
+
+async def names(tx: Tx, ids: Sequence[int]) -> dict[int, tuple[str, str, tuple[str, ...]]]:
+    """The agent, the version's name and its models of some versions, by the version's id."""
+    found: dict[int, tuple[str, str, tuple[str, ...]]] = {}
+    for begin in range(0, len(ids), _AT_ONCE):
+        some = ids[begin : begin + _AT_ONCE]
+        sql = f"""SELECT v.id, a.name AS agent, v.version, v.models FROM agent_versions v
+                  JOIN agents a ON a.id = v.agent_id WHERE v.id IN ({", ".join("?" * len(some))})"""
+        for row in await tx.all(sql, *some):
+            found[row[0]] = (row[1], row[2], tuple(msgspec.json.decode(row[3], type=list[str])))
+    return found

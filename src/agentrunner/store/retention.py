@@ -8,6 +8,8 @@ from agentrunner.store.base import Tx
 
 EVENTS_PRUNED = "events_pruned_before"
 """In `meta`: timelines of runs that had ended before this instant (milliseconds) may lack their beginning."""
+RUNS_DELETED = "runs_deleted_before"
+"""In `meta`: of the runs that had ended before this instant (milliseconds) some may be deleted."""
 _PAGE = """
     SELECT r.id, r.created_at, r.ended_at, r.last_seq, (SELECT min(e.seq) FROM events e WHERE e.run_id = r.id)
     FROM runs r WHERE r.created_at < ? AND (r.created_at, r.id) > (?, ?) ORDER BY r.created_at, r.id LIMIT ?
@@ -85,7 +87,22 @@ async def delete_run(tx: Tx, run_id: int) -> None:
 
 async def note_pruned(tx: Tx, before: int) -> None:
     """Remember up to which end timelines are cut, before any is; never less than before."""
-    row = await tx.one("SELECT value FROM meta WHERE key = ?", EVENTS_PRUNED)
+    await _raise(tx, EVENTS_PRUNED, before)
+
+
+async def note_deleted(tx: Tx, before: int) -> None:
+    """Remember up to which end whole runs are deleted, before any is; never less than before."""
+    await _raise(tx, RUNS_DELETED, before)
+
+
+async def deleted_before(tx: Tx) -> int:
+    """Of the runs that had ended before this instant (milliseconds) some may be deleted; 0 where none is."""
+    row = await tx.one("SELECT value FROM meta WHERE key = ?", RUNS_DELETED)
+    return 0 if row is None else int(row[0])
+
+
+async def _raise(tx: Tx, key: str, before: int) -> None:
+    row = await tx.one("SELECT value FROM meta WHERE key = ?", key)
     if row is None or int(row[0]) < before:
         sql = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-        await tx.run(sql, EVENTS_PRUNED, str(before))
+        await tx.run(sql, key, str(before))
