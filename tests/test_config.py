@@ -99,7 +99,7 @@ def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
         load(write(tmp_path, "prot = 1"))
     with pytest.raises(BadSetting, match=r"unknown setting 'slot'; did you mean 'slots'\?"):
         load({"AGENTRUNNER_DATA_DIR": "/nowhere"}, {"slot": 1})
-    with pytest.raises(BadSetting, match=r"known are allow_hosts"):
+    with pytest.raises(BadSetting, match=r"known are agentops_api_key, allow_hosts"):
         load(write(tmp_path, "zzzzzz = 1"))
 
 
@@ -125,7 +125,9 @@ def test_rows(setting: Any) -> None:
     assert type(setting.default) is setting.type
     assert setting.help
     assert "\n" not in setting.help
-    assert setting.variable == "AGENTRUNNER_" + setting.name.upper().replace(".", "_")
+    usual = "AGENTRUNNER_" + setting.name.upper().replace(".", "_")
+    assert setting.variable == (setting.known_as or usual)
+    assert load({setting.variable: str(setting.default)}).values[setting.name] is not None
 
 
 def test_names_are_unique() -> None:

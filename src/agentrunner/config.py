@@ -12,7 +12,8 @@ PREFIX = "AGENTRUNNER_"
 
 
 class Setting(NamedTuple):
-    """One row: its name, type, default, and a line of help. The variable is the name in capitals behind the prefix.
+    """One row: its name, type, default, and a line of help. The variable is the name in capitals behind the prefix,
+    or what `known_as` says where others know it by that.
 
     A name with a dot is a table and a key in TOML; in variables, flags and attributes the dot is as good as `_`.
     """
@@ -21,11 +22,12 @@ class Setting(NamedTuple):
     type: type
     default: Any
     help: str
+    known_as: str = ""
 
     @property
     def variable(self) -> str:
         """The environment variable."""
-        return PREFIX + self.attribute.upper()
+        return self.known_as or PREFIX + self.attribute.upper()
 
     @property
     def attribute(self) -> str:
@@ -65,6 +67,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("tree", str, "", "cgroup2, cgroup1 or walk; empty: the best that the host offers"),
     Setting("server_url", str, "", "the server a worker or a command talks to; empty: the local one"),
     Setting("token", str, "", "the token to send; empty: the one in the data directory"),
+    Setting("agentops_api_key", str, "", "a key that opens the Agent Ops surface, as x-api-key", "AGENTOPS_API_KEY"),
     Setting("log_level", str, "info", "debug, info, warning or error"),
     Setting("worker_name", str, "", "how this worker is called; empty: the host's name"),
     Setting("polling_interval_fast", int, 1500, "console: milliseconds between polls where streaming is not possible"),

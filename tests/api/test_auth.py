@@ -1,11 +1,13 @@
 """Who may call what: the table of scopes and routes is made from the OpenAPI document."""
 
 import json
+import re
 from typing import Any
 
 import httpx
 import pytest
 
+from agentrunner.api import refusals
 from agentrunner.api.auth import REMEMBER_MS
 from agentrunner.api.server import Application
 from agentrunner.domain.token import Scope, opens
@@ -18,10 +20,19 @@ def operations(application: Application) -> list[tuple[str, str, Scope | None]]:
     found = []
     for path, item in json.loads(application.document())["paths"].items():
         for method, operation in item.items():
-            filled = path.replace("{run_id}", "1").replace("{token_id}", "999").replace("{name}", "default")
+            filled = path.replace("{run_id}", "999").replace("{token_id}", "999").replace("{name}", "default")
+            filled = re.sub(r"\{\w+\}", "1", filled)
             scope = operation["x-scope"]
             found.append((method.upper(), filled, None if scope is None else Scope(scope)))
     return found
+
+
+def refused(path: str, response: httpx.Response, status: int, code: str) -> None:
+    """A refusal in the form of its surface."""
+    if refusals.of(path) is refusals.NATIVE:
+        problem(response, status, code)
+    else:
+        assert response.status_code == status, response.text
 
 
 @pytest.mark.parametrize("held", [None, *Scope])
@@ -32,16 +43,20 @@ async def test_every_scope_on_every_route(application: Application, token: Any, 
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
         for method, path, needed in operations(application):
             if path.endswith("/stream") and needed is not None and held is not None and opens(held, needed):
-                path = path.replace("/v1/stream", "/v1/runs/1/stream")
+                # One that is open lasts; of a surface, tests of its own see who may.
+                if not path.startswith("/v1/"):
+                    continue
+                path = path.replace("/v1/stream", "/v1/runs/999/stream")
             response = await client.request(method, path)
             where = (method, path, held, needed, response.text)
             if needed is None or (held is not None and opens(held, needed)):
                 assert response.status_code not in (401, 403), where
             elif held is None:
-                problem(response, 401, "unauthorized")
+                refused(path, response, 401, "unauthorized")
                 assert response.headers["www-authenticate"].startswith("Bearer"), where
             else:
-                assert needed.value in problem(response, 403, "forbidden")["detail"], where
+                refused(path, response, 403, "forbidden")
+                assert needed.value in response.text, where
 
 
 async def test_what_is_open(application: Application) -> None:

@@ -9,21 +9,29 @@ import msgspec
 import pytest
 
 from agentrunner.api import (
+    agents,
     bulk,
     control,
     events,
+    exposition,
     health,
     metrics,
+    ops,
+    ops_events,
+    otlp,
     projects,
     retention,
     runs,
     samples,
+    stats,
     stream,
     tokens,
+    usage,
     views,
     workers,
 )
 from agentrunner.api import config as config_route
+from agentrunner.api.refusals import NATIVE, of
 from agentrunner.api.server import Application
 from api.serving import COMMAND, claim, new_run, register
 
@@ -31,10 +39,26 @@ ROUTES = """
 DELETE /v1/tokens/{token_id}
 DELETE /v1/views/{name}
 GET /
+GET /api/runs
+GET /api/runs/{run_id}/events
+GET /api/runs/{run_id}/spans
+GET /api/runs/{run_id}/stream
+GET /api/runs/{run_id}/trace-summary
+GET /api/runs/{run_id}/usage
+GET /api/v1/agents
+GET /api/v1/agents/{agent_id}/runs
+GET /api/v1/agents/{agent_id}/versions
+GET /api/v1/agents/{agent_id}/versions/{version}
+GET /api/v1/agents/{agent_id}/versions/{version}/runs
+GET /api/v1/ui/agent_versions
+GET /api/v1/ui/recent_activity
+GET /api/v1/ui/stats
 GET /health
 GET /metrics
 GET /openapi.json
 GET /ready
+GET /v1/agents
+GET /v1/agents/{agent_id}/versions
 GET /v1/config
 GET /v1/projects
 GET /v1/runs
@@ -43,17 +67,28 @@ GET /v1/runs/{run_id}/events
 GET /v1/runs/{run_id}/explain
 GET /v1/runs/{run_id}/samples
 GET /v1/runs/{run_id}/stream
+GET /v1/stats
 GET /v1/stream
 GET /v1/tokens
+GET /v1/usage
 GET /v1/views
 GET /v1/workers
+PATCH /api/runs/{run_id}
 PATCH /v1/projects/{name}
+POST /api/runs
+POST /api/runs/{run_id}/events
+POST /api/v1/agents/{agent_id}/versions
+POST /api/v1/agents/{agent_id}/versions/{version}/runs
+POST /api/v1/agents/{name}/register
 POST /v1/control/claim
 POST /v1/control/decisions
 POST /v1/control/heartbeat
 POST /v1/control/record
 POST /v1/control/register
 POST /v1/control/wishes
+POST /v1/otlp/v1/logs
+POST /v1/otlp/v1/metrics
+POST /v1/otlp/v1/traces
 POST /v1/projects
 POST /v1/retention
 POST /v1/runs
@@ -64,6 +99,7 @@ POST /v1/runs/{run_id}/pause
 POST /v1/runs/{run_id}/resume
 POST /v1/runs/{run_id}/retry
 POST /v1/runs/{run_id}/stop
+POST /v1/stats/rebuild
 POST /v1/tokens
 POST /v1/views
 """.split("\n")[1:-1]
@@ -86,9 +122,10 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 async def test_every_route_is_in_it(document: dict[str, Any], application: Application) -> None:
     """The document lists exactly the routes there are, framework and raw."""
     assert sorted(f"{method} {path}" for method, path, _ in operations(document)) == ROUTES
-    raw = [*runs.ROUTES, *events.ROUTES, *stream.ROUTES, *control.ROUTES, *metrics.ROUTES]
+    raw = [*runs.ROUTES, *events.ROUTES, *stream.ROUTES, *control.ROUTES, *otlp.ROUTES, *exposition.ROUTES]
+    raw += [*metrics.ROUTES, *ops.ROUTES, *ops_events.ROUTES]
     modules = (runs, bulk, views, workers, projects, retention, samples, tokens, config_route, health)
-    framework = [handler for module in modules for handler in module.HANDLERS]
+    framework = [handler for module in (*modules, agents, stats, usage) for handler in module.HANDLERS]
     assert len(ROUTES) == len(raw) + len(framework) + 1
 
 
@@ -105,7 +142,9 @@ async def test_it_is_well_formed(document: dict[str, Any]) -> None:
         assert operation["summary"]
         refusals = {status: each for status, each in operation["responses"].items() if status >= "4"}
         assert {"400", "403", "421", "422", "503"} <= refusals.keys()
-        assert all("$ref" in each["content"]["application/problem+json"]["schema"] for each in refusals.values())
+        kind = of(path).kind.partition(b";")[0].decode()
+        schemas = [each["content"][kind]["schema"] for each in refusals.values()]
+        assert all("$ref" in schema if of(path) is NATIVE else schema == of(path).schema for schema in schemas)
         assert [status for status in operation["responses"] if status.startswith("2")], (method, path)
         assert ("requestBody" in operation) <= (method in ("POST", "PATCH"))
 
@@ -172,6 +211,8 @@ async def test_answers_are_as_described(
     await client.post("/v1/runs", json={**COMMAND, "secrets": {"A": "b"}, "limits": {"wall_s": 3}})
     await client.post("/v1/runs/1/events", json={"type": "run.failed", "payload": {"message": "x"}})
     await client.post("/v1/runs/1/events", json={"type": "late"})
+    for agent in ("a", "b"):
+        await client.post("/v1/runs", json={**COMMAND, "agent": agent, "agent_version": "1"})
     await register(worker)
     await claim(worker)
     schema = Schema(document)
@@ -180,7 +221,8 @@ async def test_answers_are_as_described(
         if path in ("/metrics", "/openapi.json"):
             continue
         for run in ("1", "2"):
-            response = await client.get(path.replace("{run_id}", run))
+            filled = path.replace("{agent_id}", run.zfill(24)).replace("{version}", "1")
+            response = await client.get(filled.replace("{run_id}", run))
             described = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
             assert (response.status_code, schema.errors(response.json(), described)) == (200, []), path
 

@@ -18,7 +18,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.plan import NotMeasured, Plan
 from bench.report import Row, head, summary
 
-PARTS = ("spawn", "output", "latency", "start", "ingest", "batch", "list", "stream", "memory", "postgres")
+PARTS = (
+    "spawn",
+    "output",
+    "latency",
+    "start",
+    "ingest",
+    "batch",
+    "surfaces",
+    "list",
+    "stats",
+    "stream",
+    "memory",
+    "postgres",
+)
 
 
 def main() -> int:

@@ -28,12 +28,15 @@ def test_every_setting_says_where_it_comes_from(cli: Cli, data_dir: Path) -> Non
 
 
 def test_secrets_are_not_shown(cli: Cli) -> None:
-    """Neither the token nor a password in an address."""
+    """Neither the token, nor a key, nor a password in an address."""
     urls = ("postgresql://u:geheim@h:5/db", "postgresql://h/db?password=geheim", "postgresql://[geheim")
     for url in urls:
         done = cli("config", "--json", AGENTRUNNER_TOKEN="geheim", AGENTRUNNER_DATABASE_URL=url)
         assert done.returncode == 0
         assert "geheim" not in done.stdout + done.stderr
+    done = cli("config", "--json", AGENTOPS_API_KEY="geheim")
+    assert rows(done.stdout)["agentops_api_key"]["source"] == "environment"
+    assert "geheim" not in done.stdout + done.stderr
 
 
 def test_a_wrong_setting_is_named(cli: Cli, data_dir: Path) -> None:

@@ -36,7 +36,7 @@ START = 1_763_690_400_000
 TABLES = (
     *("labels", "attempts", "events", "inputs", "tokens", "idempotency", "counts"),
     *("reported", "usage_reports", "spans", "rollups", "agent_versions", "agents"),
-    *("runs", "workers", "projects", "meta", "views", "search", "samples", "sample_totals"),
+    *("runs", "workers", "projects", "meta", "views", "search", "samples", "sample_totals", "telemetry"),
 )
 
 

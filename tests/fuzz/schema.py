@@ -25,6 +25,7 @@ RULES = {
     "^/v1/runs/{run_id}/events$": "`producer` and `client_seq` go together; `ts` is RFC 3339 from 1970 on",
     "^/v1/runs/{run_id}/stream$": "a cursor is not behind the end of the run",
     "^/v1/(projects|views)$": "the query grammar; cursors are those that were given out",
+    "^/api/runs": "times are RFC 3339 or milliseconds; cursors; names; runs executed here stay as they are",
     "^/v1/control/": "state is at most 64 KiB; offsets and events go together",
 }
 """By path: why a request that fits the document may be refused with 400 or 422."""

@@ -13,20 +13,27 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 
 from agentrunner.api import (
+    agents,
     bulk,
     config,
     control,
     events,
+    exposition,
     health,
     metrics,
     openapi,
+    ops,
+    ops_events,
+    otlp,
     projects,
     query,
     retention,
     runs,
     samples,
+    stats,
     stream,
     tokens,
+    usage,
     views,
 )
 from agentrunner.api import workers as worker_routes
@@ -61,7 +68,11 @@ class Application:
             *events.ROUTES,
             *stream.ROUTES,
             *control.ROUTES,
+            *otlp.ROUTES,
+            *exposition.ROUTES,
             *metrics.ROUTES,
+            *ops.ROUTES,
+            *ops_events.ROUTES,
             Raw("GET", "/openapi.json", TokenScope.READ, self._describe, "This document", answers={200: None}),
         ]
         self._table = Table(self._raw)
@@ -193,6 +204,9 @@ _HANDLERS = [
     *views.HANDLERS,
     *worker_routes.HANDLERS,
     *projects.HANDLERS,
+    *agents.HANDLERS,
+    *stats.HANDLERS,
+    *usage.HANDLERS,
     *retention.HANDLERS,
     *samples.HANDLERS,
     *tokens.HANDLERS,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agentrunner.api import errors, exchange
+from agentrunner.api import errors, exchange, refusals
 from agentrunner.api.asgi import Bounds, Message, Receive, Scope, Send
 from agentrunner.domain.errors import (
     AgentRunnerError,
@@ -186,7 +186,7 @@ class Call:
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:
-        """Answer an error as a problem document; one after the answer began cuts the connection."""
+        """Answer an error in the form of its surface; one after the answer began cuts the connection."""
         if isinstance(error, Gone):
             return
         known = errors.translate(error, f"{self.method} {self.path[:200]}")
@@ -200,15 +200,16 @@ class Call:
         await self._refuse(known)
 
     async def _refuse(self, error: AgentRunnerError) -> None:
-        content = errors.document(error, self.request_id)
+        refusal = refusals.of(self.path)
+        content = refusal.body(error, self.request_id)
         head = [
-            (b"content-type", errors.CONTENT_TYPE),
+            (b"content-type", refusal.kind),
             (b"content-length", b"%d" % len(content)),
             *errors.headers(error),
         ]
         if not self._body_ended:
             head.append((b"connection", b"close"))
-        await self.send({"type": "http.response.start", "status": errors.status_of(error), "headers": head})
+        await self.send({"type": "http.response.start", "status": refusal.status(error), "headers": head})
         if self._body_ended:
             await self.send({"type": "http.response.body", "body": content})
             return

@@ -8,6 +8,7 @@ from agentrunner.api.auth import Tokens
 from agentrunner.api.changes import Changes
 from agentrunner.api.feed import Feeds
 from agentrunner.api.figures import Figures
+from agentrunner.api.reading import Readers
 from agentrunner.api.wire import WireRuns
 from agentrunner.engine.services import Services
 
@@ -23,4 +24,5 @@ class Context:
     feeds: Feeds
     changes: Changes
     wire_runs: WireRuns = field(default_factory=WireRuns)
+    readers: Readers = field(default_factory=Readers)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -26,7 +26,7 @@ Seq = Annotated[int, Meta(ge=0, le=query.MAX_ID)]
 After = Annotated[int, Meta(ge=0, le=query.MAX_ID, description="The `seq` behind which to begin.")]
 Instant = Annotated[int, Meta(ge=0, le=MAX_INSTANT, description="Milliseconds since 1970 UTC.")]
 _NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
-_READ_BY_US = {EventType.RUN_COMPLETED.value, EventType.RUN_FAILED.value}
+_READ_BY_US = {EventType.RUN_COMPLETED.value, EventType.RUN_FAILED.value, events.RUN_ERROR}
 """Types whose payload is not only kept: a number in it may be larger than can be read."""
 _encoder = msgspec.json.Encoder()
 

@@ -6,8 +6,9 @@ has everything and has taken it is written to by the feed itself, for all of the
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
@@ -61,6 +62,28 @@ def pruned(first: int) -> bytes:
     return frame(PRUNED, b'{"pruned_before":%d}' % first)
 
 
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a surface writes a timeline: an event of a run, what is gone (by the first `seq` that is not), the end.
+
+    Each may answer nothing, where the surface has no such frame. `name` tells framings apart.
+    """
+
+    name: str
+    event: Callable[[Event, Run], bytes]
+    pruned: Callable[[int], bytes]
+    end: Callable[[Run], bytes]
+    heartbeat: bytes = HEARTBEAT
+
+
+NATIVE = Framing(
+    name="native",
+    event=lambda event, _: frame_of(event),
+    pruned=pruned,
+    end=lambda run: frame("end", _encoder.encode(run_view(run))),
+)
+
+
 class Subscriber(Subscription):
     """Somebody who waits for frames; has those up to `after`.
 
@@ -90,8 +113,9 @@ class Subscriber(Subscription):
 class Feed:
     """The live end of one run's timeline: a ring of frames that one task fills for every subscriber."""
 
-    def __init__(self, services: Services, run: Run, bounds: Bounds) -> None:
+    def __init__(self, services: Services, run: Run, bounds: Bounds, framing: Framing = NATIVE) -> None:
         self.run = run
+        self.framing = framing
         self.failed = False
         self.subscribers: set[Subscriber] = set()
         self._services = services
@@ -139,13 +163,14 @@ class Feed:
     def _push(self, frames: Sequence[bytes], before: int) -> None:
         """Write to everybody who has all before these frames and wants more; the others fetch what they lack."""
         data = b"".join(frames)
-        chunk = chunked(data) if len(data) <= SHARED_BYTES else b""
+        # An empty chunk would be the end of every answer.
+        chunk = chunked(data) if 0 < len(data) <= SHARED_BYTES else b""
         for subscriber in self.subscribers:
             if not (chunk and subscriber.push(chunk, before, self._last)):
                 subscriber.wake()
 
     def _add(self, batch: Sequence[Event]) -> list[bytes]:
-        frames = [frame_of(event) for event in batch]
+        frames = [self.framing.event(event, self.run) for event in batch]
         if batch:
             self._ring.extend(frames)
             self._bytes += sum(map(len, frames))
@@ -180,15 +205,16 @@ class Feeds:
     def __init__(self, services: Services, bounds: Bounds) -> None:
         self._services = services
         self._bounds = bounds
-        self._feeds: dict[int, Feed] = {}
+        self._feeds: dict[tuple[str, int], Feed] = {}
         self._stopping = False
 
     @contextmanager
-    def subscribe(self, run: Run, subscriber: Subscriber) -> Iterator[Feed]:
+    def subscribe(self, run: Run, subscriber: Subscriber, framing: Framing = NATIVE) -> Iterator[Feed]:
         """Follow a run for as long as the block lasts; the first to come starts its feed, the last to go ends it."""
-        feed = self._feeds.get(run.id)
+        key = (framing.name, run.id)
+        feed = self._feeds.get(key)
         if feed is None or feed.failed:
-            feed = self._feeds[run.id] = Feed(self._services, run, self._bounds)
+            feed = self._feeds[key] = Feed(self._services, run, self._bounds, framing)
         feed.subscribers.add(subscriber)
         try:
             yield feed
@@ -196,34 +222,35 @@ class Feeds:
             feed.subscribers.discard(subscriber)
             if not feed.subscribers:
                 feed.close()
-                if self._feeds.get(run.id) is feed:
-                    del self._feeds[run.id]
+                if self._feeds.get(key) is feed:
+                    del self._feeds[key]
 
     async def follow(self, feed: Feed, subscriber: Subscriber) -> AsyncIterator[bytes]:
         """What a subscriber has to be sent beside what the feed writes: chunks of frames, a comment now and then.
 
-        Ends with the event `end` once the run is terminal and every event was given, or without it when the client or
-        this server goes away.
+        Ends with the framing's end once the run is terminal and every event was given, or without it when the client
+        or this server goes away.
         """
         while not (subscriber.gone or self._stopping or feed.failed):
             if data := await self._behind(feed, subscriber):
                 for start in range(0, len(data), CHUNK_BYTES):
                     yield data[start : start + CHUNK_BYTES]
             elif feed.ended and subscriber.after >= feed.run.last_seq:
-                yield frame("end", _encoder.encode(run_view(feed.run)))
+                if end := feed.framing.end(feed.run):
+                    yield end
                 return
             elif not await self._woken(subscriber):
-                yield HEARTBEAT
+                yield feed.framing.heartbeat
 
     async def _behind(self, feed: Feed, subscriber: Subscriber) -> bytes:
         """The frames that a subscriber lacks, perhaps not all of them yet; empty where it lacks none."""
         while subscriber.after < feed.start:
             page = await events.page(self._services, feed.run.id, subscriber.after, PAGE)
             first = page[0].seq if page else feed.start + 1
-            frames = [pruned(first)] if first > subscriber.after + 1 else []
+            gone = feed.framing.pruned(first) if first > subscriber.after + 1 else b""
             subscriber.after = page[-1].seq if page else feed.start
-            if frames or page:
-                return b"".join([*frames, *map(frame_of, page)])
+            if data := gone + b"".join(feed.framing.event(event, feed.run) for event in page):
+                return data
         data, subscriber.after = feed.frames(subscriber.after)
         return data
 

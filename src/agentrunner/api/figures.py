@@ -43,6 +43,9 @@ class Figures:
         build.info(numbers | {"protocol": str(PROTOCOL_VERSION)})
         events = Counter("agentrunner_events_accepted", "Events stored by this process.", ["via"], registry=registry)
         self.reported, self.recorded = events.labels("report"), events.labels("record")
+        self.telemetry = Counter(
+            "agentrunner_telemetry_records", "OpenTelemetry records received.", ["signal"], registry=registry
+        )
         self.streams = Gauge("agentrunner_stream_subscribers", "Open streams of server-sent events.", registry=registry)
         self._requests = Counter(
             "agentrunner_http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=registry

@@ -76,7 +76,7 @@ class Doorkeeper:
         if site in (None, "same-origin", "none"):
             return
         is_visit = call.method == "GET" and call.header(b"sec-fetch-mode") == "navigate"
-        if not is_visit or call.path.startswith(("/v1/", "/metrics")):
+        if not is_visit or call.path.startswith(("/v1/", "/api/", "/metrics")):
             raise Forbidden("Another website may not call this server.")
 
     def preflight(self, call: Call) -> Sequence[tuple[bytes, bytes]] | None:

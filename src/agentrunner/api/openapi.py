@@ -3,7 +3,7 @@
 import inspect
 import re
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -11,6 +11,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 
+from agentrunner.api import refusals
 from agentrunner.api.errors import Problem
 from agentrunner.api.query import MAX_ID
 from agentrunner.api.routes import Raw
@@ -33,6 +34,11 @@ _REFUSALS = {
     500: "A fault of the server; its log has the details under the request id.",
     503: "Not possible right now; try again shortly.",
 }
+_NAMED: dict[str, dict[str, Any]] = {
+    "agent_id": {"type": "string", "pattern": "^[0-9A-Fa-f]{24}$"},
+    "name": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^/\\x00-\\x1f\\x7f]+$"},
+}
+"""The schemas of parameters in paths by their names; others are texts."""
 _ALWAYS = (400, 403, 421, 422, 431, 500, 503)
 _REQUEST_ID = {"description": "Names the request in the server's log.", "schema": {"type": "string"}, "required": True}
 _DEMANDED = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
@@ -164,7 +170,7 @@ def _operation(route: Raw) -> dict[str, Any]:
     operation: dict[str, Any] = {"summary": route.summary, "parameters": _parameters(route), "responses": answers}
     if route.bodies:
         content = {kind: {"schema": _schema(body)} for kind, body in route.bodies.items()}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not route.may_be_empty, "content": content}
     return operation
 
 
@@ -178,8 +184,12 @@ def _described(answer_type: str, kind: Any) -> dict[str, Any]:
 def _parameters(route: Raw) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if "{run_id}" in route.path:
-        whole = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
-        found.append({"name": "run_id", "in": "path", "required": True, "schema": whole})
+        schema: Mapping[str, Any] = route.parameter or {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+        found.append({"name": "run_id", "in": "path", "required": True, "schema": dict(schema)})
+    else:
+        for name in re.findall(r"\{(\w+)\}", route.path):
+            schema = route.parameter or _NAMED.get(name) or {"type": "string", "minLength": 1}
+            found.append({"name": name, "in": "path", "required": True, "schema": dict(schema)})
     if route.header is not None:
         found.append({"in": "header", **route.header})
     if route.query is not None:
@@ -201,7 +211,7 @@ def _finish(operation: dict[str, Any], method: str, path: str, scope: Scope | No
     for response in responses.values():
         response.setdefault("headers", {})["X-Request-Id"] = _REQUEST_ID
     for status in _refusals(operation, method, path, scope):
-        responses[str(status)] = _refusal(status)
+        responses[str(status)] = _refusal(status, path)
 
 
 def _exact(schema: dict[str, Any]) -> dict[str, Any]:
@@ -231,10 +241,15 @@ def _refusals(operation: dict[str, Any], method: str, path: str, scope: Scope | 
     return sorted(found)
 
 
-def _refusal(status: int) -> dict[str, Any]:
+def _refusal(status: int, path: str) -> dict[str, Any]:
     headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
     if (name := _DEMANDED.get(status)) is not None:
         headers[name] = {"schema": {"type": "string"}, "required": True}
+    surface = refusals.of(path)
+    if surface is not refusals.NATIVE:
+        kind = surface.kind.partition(b";")[0].decode()
+        content = {kind: {"schema": dict(surface.schema)}}
+        return {"description": _REFUSALS[status], "headers": headers, "content": content}
     return {
         "description": f"{_REFUSALS[status]} A problem document.",
         "headers": headers,

@@ -65,27 +65,28 @@ class _Shape(msgspec.Struct, frozen=True):
 async def create(context: Context, call: Call, _: str) -> None:
     """`POST /v1/runs`."""
     query.check(call.scope["query_string"], (), ())
-    key = _checked_key(call.header(b"idempotency-key"))
+    key = checked_key(call.header(b"idempotency-key"))
     call.expect_json()
     content = await call.body(CREATE_BYTES)
     with call.decoding():
         several = decode(content, _Shape).runs is not msgspec.UNSET
         requests = msgspec.json.decode(content, type=NewRuns).runs if several else [decode(content, NewRun)]
     for index, request in enumerate(requests):
-        _check(request, f"runs[{index}]." if several else "")
+        check_depth(request, f"runs[{index}]." if several else "")
     if any(request.backend != EXTERNAL for request in requests):
         permit(call, Scope.ADMIN, context.services)
     created = [view(run) for run in await runs.create(context.services, requests, key)]
     await call.json(CreatedRuns(items=created) if several else created[0], 201)
 
 
-def _checked_key(key: str | None) -> str | None:
+def checked_key(key: str | None) -> str | None:
+    """The header Idempotency-Key as it was sent. Raises InvalidField."""
     if key is not None and not (0 < len(key) <= _MOST_KEY and key.isascii() and key.isprintable()):
         raise InvalidField(f"The header Idempotency-Key takes 1 to {_MOST_KEY} printable ASCII characters.")
     return key
 
 
-def _check(request: NewRun, where: str) -> None:
+def check_depth(request: NewRun, where: str = "") -> None:
     """Refuse what could be stored but not read back: NUL, and values nested deeper than any reader follows."""
     for name in ("project", "title", "goal", "agent", "external_id", "options", "labels", "metadata", "secrets"):
         todo: list[tuple[Any, int]] = [(getattr(request, name), 0)]
@@ -209,13 +210,13 @@ async def stop(context: Given, run_id: RunId) -> Response[RunView]:
 @post("/v1/runs/{run_id:int}/retry", opt={"scope": Scope.ADMIN}, summary="Retry a finished run as a new one")
 async def retry(context: Given, run_id: RunId, key: Key = None) -> RunView:
     """A new run with the same request; its `retry_of` names the old one."""
-    return view(await runs.retry(context.services, run_id, _checked_key(key)))
+    return view(await runs.retry(context.services, run_id, checked_key(key)))
 
 
 @post("/v1/runs/{run_id:int}/inputs", status_code=202, opt={"scope": Scope.ADMIN}, summary="Send text to the agent")
 async def send_input(context: Given, run_id: RunId, data: JSONBody[NewInput], key: Key = None) -> InputView:
     """The text reaches the agent once; the event `input.delivered` says when."""
-    return decision.view(await inputs.send(context.services, run_id, data, _checked_key(key)))
+    return decision.view(await inputs.send(context.services, run_id, data, checked_key(key)))
 
 
 HANDLERS = [show, explain, pause, resume, stop, retry, send_input]

@@ -16,7 +16,7 @@ from agentrunner.api.asgi import ASGIApp, Bounds
 from agentrunner.api.connection import Connection, connection_type
 from agentrunner.api.errors import trace
 from agentrunner.domain.errors import ConfigurationError
-from agentrunner.engine import retention, schedule, search
+from agentrunner.engine import retention, schedule, search, telemetry
 from agentrunner.engine.services import Services
 
 __all__ = ["Application", "Bounds", "Server", "build"]
@@ -134,6 +134,7 @@ class Server:
             group.create_task(self._every(_FORGET_S, schedule.forget))
             group.create_task(self._every(_FORGET_S, retention.sweep))
             group.create_task(self._every(search.EVERY_S, search.index))
+            group.create_task(self._every(telemetry.EVERY_S, telemetry.expire))
 
     async def _every(self, seconds: float, use: Callable[[Services], Awaitable[None]]) -> None:
         while True:

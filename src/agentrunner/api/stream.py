@@ -61,7 +61,9 @@ def _last_event_id(call: Call, after: int) -> int:
     return int(text)
 
 
-async def send(context: Context, call: Call, chunks: AsyncIterator[bytes], subscriber: Subscriber) -> None:
+async def send(
+    context: Context, call: Call, chunks: AsyncIterator[bytes], subscriber: Subscriber, hello: bytes = _HELLO
+) -> None:
     """Send chunks until they end, the client goes, the server stops, or the reader takes no byte for too long."""
     if context.stopping.is_set():
         raise Unavailable("The server is stopping; connect again shortly.")
@@ -70,17 +72,17 @@ async def send(context: Context, call: Call, chunks: AsyncIterator[bytes], subsc
     watch.add_done_callback(lambda _: subscriber.leave())
     context.figures.streams.inc()
     try:
-        if await _push_all(context, call, chunks) and not watch.done():
+        if await _push_all(context, call, chunks, hello) and not watch.done():
             await call.send({"type": "http.response.body", "body": b""})
     finally:
         context.figures.streams.dec()
         watch.cancel()
 
 
-async def _push_all(context: Context, call: Call, chunks: AsyncIterator[bytes]) -> bool:
+async def _push_all(context: Context, call: Call, chunks: AsyncIterator[bytes], hello: bytes) -> bool:
     """Send every chunk; False where the reader was cut."""
     async with aclosing(chunks):  # type: ignore[type-var]
-        taken = await _push(context, call, _HELLO)
+        taken = await _push(context, call, hello)
         async for chunk in chunks:
             if not (taken := await _push(context, call, chunk)):
                 break

@@ -134,7 +134,8 @@ class Parent:
     def _start(self, part: Part) -> None:
         environment = {**os.environ, **_variables(self._settings), PARENT_FD: str(self._read_end)}
         if part.name == "worker":
-            environment.pop(BY_NAME["database_url"].variable, None)
+            for secret in ("database_url", "agentops_api_key"):
+                environment.pop(BY_NAME[secret].variable, None)
         part.process = subprocess.Popen(
             part.argv, env=environment, pass_fds=[self._read_end], stdin=subprocess.DEVNULL, start_new_session=True
         )

@@ -74,7 +74,7 @@ def _names_in_file(path: Path) -> set[str]:
 
 def _shown(name: str, value: Any) -> Any:
     """A setting's value without what is secret in it."""
-    if name == "token":
+    if name in ("token", "agentops_api_key"):
         return MASK if value else ""
     if name != "database_url" or not value:
         return value

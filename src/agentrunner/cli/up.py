@@ -6,8 +6,8 @@ from agentrunner.cli.session import Session, data_dir_option, pass_session
 from agentrunner.cli.settings import setting_options
 from agentrunner.config import SETTINGS
 
-_ELSEWHERE = {"data_dir", "allow_hosts", "server_url", "token"}
-"""Settings that have an option of their own form, or no meaning here."""
+_ELSEWHERE = {"data_dir", "allow_hosts", "server_url", "token", "agentops_api_key"}
+"""Settings that have an option of their own form, are secret, or have no meaning here."""
 
 
 def _join(context: click.Context, _: click.Parameter, names: tuple[str, ...]) -> None:

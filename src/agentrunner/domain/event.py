@@ -1,7 +1,7 @@
 """Events: immutable records in a run's timeline, numbered `seq` = 1, 2, 3 … per run without gaps."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -57,6 +57,10 @@ class EventType(StrEnum):
     RAW = "raw"
 
 
+TURN_TYPES = frozenset({EventType.TURN_STARTED.value, "agent.thinking", "plan.generated", "executing"})
+"""Types that say the agent has begun its next turn; the last three are the steps of the simulated agent."""
+
+
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event on its way in: everything but what the store decides.
 
@@ -72,8 +76,21 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_seq: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
 
 
+class SurfaceEvent(NewEvent, frozen=True, kw_only=True):
+    """An event that came in by a document's surface, which may name any level.
+
+    `extra` is JSON text of what that surface shows beside the rest.
+    """
+
+    level: str = "info"  # type: ignore[assignment]
+    extra: str | None = None
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as stored; `ts` in milliseconds. `late` marks what arrived after its attempt had ended."""
+    """An event as stored; `ts` in milliseconds. `late` marks what arrived after its attempt had ended.
+
+    `extra` is JSON text of what a surface was told beside the rest.
+    """
 
     id: int
     run_id: int
@@ -84,6 +101,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     level: str
     payload: msgspec.Raw
     late: bool = False
+    extra: str | None = None
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -98,6 +116,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     level: str
     payload: msgspec.Raw
     late: bool = False
+    extra: dict[str, Any] | None = None
 
 
 def view(event: Event) -> EventView:
@@ -112,6 +131,7 @@ def view(event: Event) -> EventView:
         level=event.level,
         payload=event.payload,
         late=event.late,
+        extra=None if event.extra is None else msgspec.json.decode(event.extra),
     )
 
 

@@ -88,7 +88,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run as stored; instants in milliseconds.
 
     `revision` numbers the wishes for it and `answered` is the last that became a fact; `epoch` numbers the owners:
-    every write of a worker carries the epoch it was given.
+    every write of a worker carries the epoch it was given. `turns` counts what the current attempt has begun to do.
     """
 
     id: int
@@ -131,6 +131,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int | None
     labels: dict[str, str]
     metadata: dict[str, Any]
+    turns: int = 0
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from agentrunner.domain.control import MAX_STATE_BYTES, Offsets, Outcome, Part, RecordAnswer, RecordRequest, States
 from agentrunner.domain.errors import InvalidField, InvalidRequest, OffsetMismatch, StaleEpoch
-from agentrunner.domain.event import Event, EventType, NewEvent
+from agentrunner.domain.event import TURN_TYPES, Event, EventType, NewEvent
 from agentrunner.domain.retry import delay_before_next
 from agentrunner.domain.run import Run, Usage
 from agentrunner.domain.span import SPAN_TYPES
@@ -186,7 +186,15 @@ def _add_cost(change: Change, event: NewEvent) -> None:
     change.set(cost_usd=(change.run.cost_usd or 0.0) + _read(event, _Cost).usd)
 
 
-_TOTALS: dict[str, Callable[[Change, NewEvent], None]] = {EventType.USAGE: _add_usage, EventType.COST: _add_cost}
+def _add_turn(change: Change, _: NewEvent) -> None:
+    change.set(turns=change.run.turns + 1)
+
+
+_TOTALS: dict[str, Callable[[Change, NewEvent], None]] = {
+    EventType.USAGE: _add_usage,
+    EventType.COST: _add_cost,
+    **dict.fromkeys(TURN_TYPES, _add_turn),
+}
 _CHANGING = _TOTALS.keys() | SPAN_TYPES
 """Types of events that change more than the timeline."""
 
@@ -252,7 +260,8 @@ class Ingested(NamedTuple):
 
 
 async def ingest(s: Services, run_id: int, reported: Sequence[NewEvent]) -> Ingested:
-    """Store events that a reporter sends; all or none. An external run is ended by `run.completed` or `run.failed`.
+    """Store events that a reporter sends; all or none. An external run is ended by `run.completed`, `run.failed`
+    or `run.error`.
 
     Raises RunNotFound, InvalidField, InvalidRequest.
     """
@@ -275,6 +284,11 @@ async def _ingest(tx: Tx, run_id: int, reported: Sequence[NewEvent], now: int) -
         _ingest_one(change, event)
     run = await change.save(tx)
     return Ingested(len(fresh), len(reported) - len(fresh), run.last_seq)
+
+
+async def ingest_in(tx: Tx, run_id: int, reported: Sequence[NewEvent], now: int) -> Ingested:
+    """The same as a part of a larger transaction; the caller has made the events. Raises RunNotFound."""
+    return await _ingest(tx, run_id, reported, now)
 
 
 def _is_plain(event: NewEvent) -> bool:
@@ -301,11 +315,20 @@ async def _unknown(tx: Tx, run_id: int, reported: Sequence[NewEvent]) -> list[Ne
     return fresh
 
 
+RUN_ERROR = "run.error"
+"""How many reporters say that their run has failed; it is kept as they say it."""
+_ENDS: dict[str, Cause] = {
+    EventType.RUN_COMPLETED.value: Cause.COMPLETED,
+    EventType.RUN_FAILED.value: Cause.FAILED,
+    RUN_ERROR: Cause.FAILED,
+}
+
+
 def _ingest_one(change: Change, event: NewEvent) -> None:
     if change.status.is_terminal:
         change.emit(event, late=True)
         return
-    cause = {EventType.RUN_COMPLETED: Cause.COMPLETED, EventType.RUN_FAILED: Cause.FAILED}.get(event.type)  # type: ignore[call-overload]
+    cause = _ENDS.get(event.type)
     if event.type.startswith("run.") and (change.run.backend != EXTERNAL or cause is None):
         raise InvalidRequest(f"{event.type!r} is not for reporters: the server writes it.")
     if cause is None:
@@ -328,6 +351,16 @@ async def _page(tx: Tx, run_id: int, after: int, limit: int, types: Sequence[str
     if not found:
         await find(tx, run_id)
     return found
+
+
+async def seq_at(s: Services, run_id: int, event_id: int) -> int:
+    """The cursor `seq` that stands for an event's id. Raises RunNotFound."""
+    return await s.db.read(_seq_at, run_id, event_id)
+
+
+async def _seq_at(tx: Tx, run_id: int, event_id: int) -> int:
+    run = await find(tx, run_id)
+    return await events.seq_at(tx, run_id, event_id, run.last_seq) if event_id > 0 else 0
 
 
 async def last(s: Services, run_id: int, count: int) -> list[Event]:

@@ -2,14 +2,14 @@
 
 from agentrunner.domain.decision import Input, NewInput
 from agentrunner.domain.errors import BackendUnsupported, InvalidField, InvalidTransition, TooManyRequests
-from agentrunner.domain.event import EventType, new_event
+from agentrunner.domain.event import Event, EventType, new_event
 from agentrunner.domain.state import Desired
 from agentrunner.engine import repeats
 from agentrunner.engine.change import Change
 from agentrunner.engine.runs import EXTERNAL, locked
 from agentrunner.engine.services import Services
 from agentrunner.engine.wakeups import worker_topic
-from agentrunner.store import inputs
+from agentrunner.store import events, inputs
 from agentrunner.store.base import Tx
 
 MAX_WAITING = 100
@@ -23,6 +23,20 @@ async def send(s: Services, run_id: int, new: NewInput, key: str | None = None) 
     if "\x00" in new.text:
         raise InvalidField("`text` contains a NUL character; leave it out.")
     return await s.db.write(_send, run_id, new, key, s.clock())
+
+
+async def direct(s: Services, run_id: int, new: NewInput) -> Event:
+    """Send an input and answer its event in the timeline. Raises what `send` does."""
+    if "\x00" in new.text:
+        raise InvalidField("`text` contains a NUL character; leave it out.")
+    return await s.db.write(_direct, run_id, new, s.clock())
+
+
+async def _direct(tx: Tx, run_id: int, new: NewInput, now: int) -> Event:
+    await _send(tx, run_id, new, None, now)
+    # The run is locked, so the last event is the one just written.
+    (event,) = await events.last(tx, run_id, 1)
+    return event
 
 
 async def _send(tx: Tx, run_id: int, new: NewInput, key: str | None, now: int) -> Input:

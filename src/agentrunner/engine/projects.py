@@ -25,6 +25,14 @@ async def get(s: Services, name: str) -> Project:
     return await s.db.read(find, name)
 
 
+async def by_id(s: Services, project_id: int) -> Project:
+    """One project by id. Raises ProjectNotFound."""
+    project = await s.db.read(projects.get, project_id)
+    if project is None:
+        raise ProjectNotFound(f"There is no project {project_id}.")
+    return project
+
+
 async def find(tx: Tx, name: str) -> Project:
     """The same inside a transaction."""
     project = await projects.by_name(tx, name)

@@ -15,7 +15,7 @@ from agentrunner.domain.errors import (
     RunNotFound,
     TooManyRequests,
 )
-from agentrunner.domain.event import EventType, new_event
+from agentrunner.domain.event import EventType, NewEvent, new_event
 from agentrunner.domain.project import Project
 from agentrunner.domain.recording import REPLAY
 from agentrunner.domain.run import RESOURCE_LIMITS, NewRun, Run, Usage, split_secrets, title_of
@@ -118,12 +118,33 @@ async def _create(tx: Tx, s: Services, request: NewRun, now: int, retry_of: int 
     draft = await belong(tx, _draft(request, project, options, now, retry_of), now)
     run = await runs.insert(tx, msgspec.structs.replace(draft, has_secrets=bool(secrets), worker_id=worker_id))
     if run is None:
-        raise NameTaken(f"There is a run with the external_id {request.external_id!r} already.")
+        taken = await runs.by_external_id(tx, str(request.external_id))
+        more = {} if taken is None else {"run_id": taken.id}
+        raise NameTaken(f"There is a run with the external_id {request.external_id!r} already.", **more)
     if secrets:
         s.secrets.put(run.id, secrets)
     change = Change(run, now)
     change.emit(new_event(EventType.RUN_CREATED, _created_payload(run)))
     return await change.save(tx)
+
+
+async def add(tx: Tx, s: Services, request: NewRun, now: int) -> Run:
+    """Create one run as a part of a larger transaction; the caller has checked the request. Raises NameTaken."""
+    run = await _create(tx, s, request, now)
+    await stats.add(tx, _added([run]))
+    tx.after_commit(QUEUE_TOPIC)
+    tx.after_commit(RUNS_TOPIC)
+    return run
+
+
+def drafted(request: NewRun, project: Project, now: int) -> Run:
+    """A run as it would begin, without an id and stored nowhere; for callers that store many at once."""
+    return _draft(request, project, request.options, now, None)
+
+
+def created_event(run: Run) -> NewEvent:
+    """The first event of a run's timeline."""
+    return new_event(EventType.RUN_CREATED, _created_payload(run), ts=run.created_at)
 
 
 def _created_payload(run: Run) -> dict[str, Any]:

@@ -180,7 +180,7 @@ def requeue(change: Change, event: NewEvent, delay_s: float) -> None:
     worker_id = run.worker_id if run.backend == REPLAY else None
     fields = {"phase": None, "phase_since": None, "worker_id": worker_id, "queued_at": change.now}
     change.move(Cause.RETRIED, event, hold=hold, hold_until=until, **fields)
-    change.set(attempt=run.attempt + 1, answered=change.run.revision)
+    change.set(attempt=run.attempt + 1, turns=0, answered=change.run.revision)
 
 
 async def _expire_queued(tx: Tx, run_id: int, before: int, now: int) -> None:

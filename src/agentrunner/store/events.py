@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agentrunner.domain.event import Event, NewEvent
+from agentrunner.domain.event import Event, NewEvent, SurfaceEvent
 from agentrunner.store.base import Row as Stored
 from agentrunner.store.base import Tx
 
-_COLUMNS = "id, run_id, seq, attempt, ts, type, level, payload, late"
-_STORED = "run_id, seq, attempt, ts, type, level, payload, late, producer, client_seq"
+_COLUMNS = "id, run_id, seq, attempt, ts, type, level, payload, late, extra"
+_STORED = "run_id, seq, attempt, ts, type, level, payload, late, producer, client_seq, extra"
 
 Row = tuple[object, ...]
 """An event as it is stored."""
@@ -18,13 +18,22 @@ Row = tuple[object, ...]
 def row(event: NewEvent, at: tuple[int, int, int], ts: int, *, late: bool = False) -> Row:
     """What is stored of an event; `at` is its run, seq and attempt."""
     payload = bytes(event.payload).decode()
-    return (*at, ts, event.type, event.level, payload, int(late), event.producer, event.client_seq)
+    extra = event.extra if isinstance(event, SurfaceEvent) else None
+    return (*at, ts, event.type, event.level, payload, int(late), event.producer, event.client_seq, extra)
 
 
 async def insert(tx: Tx, rows: Sequence[Row]) -> None:
     """Store events; their `seq` come from the run's counter in the same transaction."""
     if rows:
         await tx.insert("events", _STORED, rows)
+
+
+async def insert_one(tx: Tx, row: Row) -> int:
+    """Store one event; answers its id."""
+    marks = ", ".join("?" * len(row))
+    stored = await tx.one(f"INSERT INTO events ({_STORED}) VALUES ({marks}) RETURNING id", *row)
+    assert stored is not None
+    return int(stored[0])
 
 
 async def page(tx: Tx, run_id: int, after: int, limit: int, types: Sequence[str] = ()) -> list[Event]:
@@ -38,6 +47,26 @@ async def last(tx: Tx, run_id: int, count: int) -> list[Event]:
     """The last `count` events of a run, in order."""
     sql = f"SELECT {_COLUMNS} FROM events WHERE run_id = ? ORDER BY seq DESC LIMIT {int(count)}"
     return [_event(row) for row in await tx.all(sql, run_id)][::-1]
+
+
+async def seq_at(tx: Tx, run_id: int, event_id: int, last_seq: int) -> int:
+    """The `seq` of a run's last event with an id up to `event_id`; 0 where that is before the first.
+
+    Within a run ids rise with `seq`, so an id that is not of this run is found by halving, with no index of its own.
+    """
+    row = await tx.one("SELECT run_id, seq FROM events WHERE id = ?", event_id)
+    if row is not None and row[0] == run_id:
+        return int(row[1])
+    low, high = 0, last_seq
+    sql = "SELECT seq, id FROM events WHERE run_id = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
+    while low < high:
+        middle = (low + high + 1) // 2
+        found = await tx.one(sql, run_id, middle)
+        if found is None or found[1] <= event_id:
+            low = middle
+        else:
+            high = found[0] - 1
+    return low
 
 
 async def known(tx: Tx, run_id: int, producer: str, client_seqs: Sequence[int]) -> dict[int, int]:
@@ -58,4 +87,5 @@ def _event(row: Stored) -> Event:
         level=row[6],
         payload=msgspec.Raw(row[7].encode()),
         late=bool(row[8]),
+        extra=row[9],
     )

@@ -30,6 +30,7 @@ _JSON: dict[str, type] = {
 _COLUMNS = tuple(name for name in Run.__struct_fields__ if name not in {"id", "project"})
 _NAMES = ("id", "project", *_COLUMNS)
 _SELECT = f"SELECT r.id, p.name AS project, {', '.join('r.' + name for name in _COLUMNS)}"
+_AT_ONCE = (500, 20, 1)
 _ADVANCE = """UPDATE runs SET last_seq = last_seq + ? WHERE id = ? AND status IN ('QUEUED', 'RUNNING', 'PAUSED')
               RETURNING last_seq, attempt"""
 _FROM = "FROM runs r JOIN projects p ON p.id = r.project_id"
@@ -46,6 +47,19 @@ async def insert(tx: Tx, run: Run) -> Run | None:
         labels = [(name, value, row[0]) for name, value in run.labels.items()]
         await tx.many("INSERT INTO labels (name, value, run_id) VALUES (?, ?, ?)", labels)
     return msgspec.structs.replace(run, id=row[0])
+
+
+async def insert_all(tx: Tx, new: Sequence[Run]) -> list[int]:
+    """Store new runs that have neither an `external_id` nor labels; answers their ids, which rise in their order."""
+    ids: list[int] = []
+    for size in _AT_ONCE:
+        row = f"({', '.join('?' * len(_COLUMNS))})"
+        sql = f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES {', '.join([row] * size)} RETURNING id"
+        while len(new) - len(ids) >= size:
+            some = new[len(ids) : len(ids) + size]
+            stored = await tx.all(sql, *(encode(getattr(run, name)) for run in some for name in _COLUMNS))
+            ids += sorted(each[0] for each in stored)
+    return ids
 
 
 async def update(tx: Tx, changes: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
@@ -84,6 +98,19 @@ async def lock_all(tx: Tx, ids: Sequence[int]) -> list[Run]:
     """The same for several, in the order of their ids; one that is gone is left out."""
     lock = f"{tx.dialect.lock_row} OF r" if tx.dialect.lock_row else ""
     rows = await tx.all(f"{_SELECT} {_FROM} WHERE r.id IN ({_marks(ids)}) ORDER BY r.id {lock}", *ids)
+    return [decode(row, Run, _JSON) for row in rows]
+
+
+async def of_version(tx: Tx, agent: str, version: str, before: tuple[int, int], limit: int) -> list[tuple[int, int]]:
+    """When the newest runs of a version before (created_at, id) were created, and their ids."""
+    sql = f"""SELECT created_at, id FROM runs WHERE agent = ? AND agent_version = ? AND (created_at, id) < (?, ?)
+              ORDER BY created_at DESC, id DESC LIMIT {int(limit)}"""
+    return [(row[0], row[1]) for row in await tx.all(sql, agent, version, *before)]
+
+
+async def newest(tx: Tx, limit: int) -> list[Run]:
+    """The runs that were created last, the newest first."""
+    rows = await tx.all(f"{_SELECT} {_FROM} ORDER BY r.created_at DESC, r.id DESC LIMIT {int(limit)}")
     return [decode(row, Run, _JSON) for row in rows]
 
 
