@@ -31,16 +31,16 @@ CREATE TABLE rollups (
     stopped {{int}} NOT NULL,
     timed {{int}} NOT NULL,
     duration_ms {{int}} NOT NULL,
-    durations TEXT NOT NULL,
     waited {{int}} NOT NULL,
     wait_ms {{int}} NOT NULL,
-    waits TEXT NOT NULL,
     input_tokens {{int}} NOT NULL,
     cache_read_tokens {{int}} NOT NULL,
     cache_write_tokens {{int}} NOT NULL,
     output_tokens {{int}} NOT NULL,
     cost_micro {{int}} NOT NULL,
     last_seen {{int}} NOT NULL,
+    durations TEXT NOT NULL,
+    waits TEXT NOT NULL,
     PRIMARY KEY (grain, start, version_id, project_id)
 ) {{strict}};
 
