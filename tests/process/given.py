@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from agentrunner.process import groups, procfs, tree
-from agentrunner.process.adopt import ExitRecord, RunDirectory, ShimLink, Spec
+from agentrunner.process.adopt import ExitRecord, RunDirectory, Spec
 from agentrunner.process.journal import Fact, read_facts
 from agentrunner.process.launch import ZygoteLink
+from process.link import ShimLink
 from waiting import until
 
 

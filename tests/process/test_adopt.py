@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from agentrunner.process import gate, procfs
-from agentrunner.process.adopt import LAYOUT, READABLE, RunDirectory, ShimLink, State, UnknownLayout, foreign, is_live
+from agentrunner.process.adopt import LAYOUT, READABLE, RunDirectory, State, UnknownLayout, foreign, is_live
 from process.given import Runs, output, tell
+from process.link import ShimLink
 from waiting import until
 
 

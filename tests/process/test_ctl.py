@@ -4,8 +4,9 @@ import os
 import socket
 from pathlib import Path
 
-from agentrunner.process.adopt import RunDirectory, ShimLink
+from agentrunner.process.adopt import RunDirectory
 from process.given import Runs, fact, facts, output, tell
+from process.link import ShimLink
 from waiting import until
 
 

@@ -6,8 +6,9 @@ import resource
 
 import pytest
 
-from agentrunner.process.adopt import RunDirectory, ShimLink, State
+from agentrunner.process.adopt import RunDirectory, State
 from process.given import PYTHON, Runs, fact, facts, lines, tell
+from process.link import ShimLink
 from waiting import until
 
 STDIO = pytest.mark.parametrize("stdio", ["pipe", "file"])
