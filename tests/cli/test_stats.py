@@ -24,6 +24,10 @@ def test_agents_versions_and_figures(real: Product) -> None:
     assert f"Counted {before['total']['runs']:,} runs." in real.command("stats", "rebuild").stdout
     after = json.loads(real.command("stats", "--since", "7d", "--by", "version", "--json").stdout)
     assert after["series"] == before["series"]
+    assert real.command("run", "--raw", "--", "true").returncode == 0
+    headlines = [line for line in real.command("stats", "--by", "agent").stdout.splitlines() if line[:1].isalpha()]
+    assert {"counted", "without an agent"} <= set(headlines)
+    assert "all runs" in real.command("stats").stdout.splitlines()
 
 
 def test_what_is_not_there(real: Product) -> None:

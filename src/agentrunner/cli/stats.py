@@ -42,7 +42,8 @@ def stats(context: click.Context, session: Session, /, **asked: str | None) -> N
         return
     session.out.line(f"{found.since} to {found.until}, in steps of {_step(found.step_s)}")
     for series in found.series:
-        _show(session, found, series)
+        names = [name for name in (series.agent, series.version, series.project) if name]
+        _show(session, found, series, " ".join(names) or ("without an agent" if asked["by"] else "all runs"))
     if found.left_off:
         session.out.note(f"{found.left_off} more with fewer runs are left out; `--agent` or `--project` shows them.")
 
@@ -75,22 +76,21 @@ def _step(seconds: int) -> str:
     return f"{seconds // unit} {name}"
 
 
-def _show(session: Session, found: "Stats", series: "Series") -> None:
+def _show(session: Session, found: "Stats", series: "Series", name: str) -> None:
     """One series: a headline, then a line with a chart for each measure that there is."""
     from agentrunner.cli import terminal
 
     out, total = session.out, series.total
-    names = [name for name in (series.agent, series.version, series.project) if name]
     out.line()
-    out.line(out.paint(terminal.one_line(" ".join(names)) or "all runs", bold=True))
+    out.line(out.paint(terminal.one_line(name), bold=True))
     if not total.runs:
         out.line("  no run ended")
         return
     columns = shutil.get_terminal_size().columns if out.is_terminal else _WIDEST
     width = max(_NARROWEST, min(_WIDEST, columns - _BESIDE))
-    for name, amount, measure, colour in _lines(total):
+    for what, amount, measure, colour in _lines(total):
         drawn = chart(places(found, series.points, measure), width)
-        out.line(f"  {name:<9} {out.paint(drawn, colour)}  {amount}")
+        out.line(f"  {what:<9} {out.paint(drawn, colour)}  {amount}")
 
 
 def _lines(total: "Figures") -> list[tuple[str, str, Measure, str]]:
