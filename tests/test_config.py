@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from agentrunner.config import BY_NAME, SETTINGS, BadSetting, convert, default_data_dir, load
+from agentrunner.domain.control import MAX_WAIT_S, ClaimRequest
 
 
 def write(directory: Path, text: str) -> dict[str, str]:
@@ -91,6 +93,36 @@ def test_values_of_another_type_are_refused(name: str, value: Any) -> None:
     """Nothing is cut or guessed, and the message names the setting."""
     with pytest.raises(BadSetting, match=re.compile(name, re.IGNORECASE)):
         convert(BY_NAME[name], value)
+
+
+def test_the_documents_variables() -> None:
+    """Under their own names; what is false is false, and not true for being there."""
+    given = {"WORKER_CHECK_INTERVAL": "2", "WORKER_BATCH_SIZE": "10", "DISABLE_WORKER": "1"}
+    settings = load(given)
+    assert (settings.worker_check_interval, settings.worker_batch_size, settings.disable_worker) == (2.0, 10, True)
+    assert load({}).worker_check_interval == 5.0
+    for said in ("false", "0", "", "False", "no"):
+        assert load({"DISABLE_WORKER": said}).disable_worker is False
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WORKER_CHECK_INTERVAL", "0"),
+        ("WORKER_CHECK_INTERVAL", "0.9"),
+        ("WORKER_CHECK_INTERVAL", "31"),
+        ("WORKER_BATCH_SIZE", "0"),
+        ("WORKER_BATCH_SIZE", "1001"),
+    ],
+)
+def test_what_a_worker_may_ask_is_bounded(variable: str, value: str) -> None:
+    """By what the worker protocol takes, and never without a pause; the message has the variable and the bounds."""
+    with pytest.raises(BadSetting, match=rf"{variable}={value} must be from 1 to "):
+        load({variable: value})
+    most = load({"WORKER_CHECK_INTERVAL": f"{MAX_WAIT_S}", "WORKER_BATCH_SIZE": "1000"})
+    body = {"worker_id": "w", "epoch": 1, "claim_id": "c"}
+    bounds = {"slots": most.worker_batch_size, "wait_s": most.worker_check_interval}
+    assert msgspec.convert({**body, **bounds}, ClaimRequest).wait_s == MAX_WAIT_S
 
 
 def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("token", str, "", "the token to send; empty: the one in the data directory"),
     Setting("agentops_api_key", str, "", "a key that opens the Agent Ops surface, as x-api-key", "AGENTOPS_API_KEY"),
     Setting("log_level", str, "info", "debug, info, warning or error"),
+    Setting("disable_worker", bool, False, "`up` starts the server alone; runs wait for a worker", "DISABLE_WORKER"),
+    Setting(
+        "worker_check_interval",
+        float,
+        5.0,
+        "seconds, 1 to 30, after which a waiting worker asks for runs again; a new run is taken at once",
+        "WORKER_CHECK_INTERVAL",
+    ),
+    Setting("worker_batch_size", int, 1000, "how many runs a worker takes at once, 1 to 1000", "WORKER_BATCH_SIZE"),
     Setting("worker_name", str, "", "how this worker is called; empty: the host's name"),
     Setting("polling_interval_fast", int, 1500, "console: milliseconds between polls where streaming is not possible"),
     Setting("polling_max_backoff", int, 30_000, "console: the longest pause between polls, milliseconds"),
@@ -111,9 +120,16 @@ def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = N
             raise BadSetting(f"unknown setting {name!r}{_nearest(name)}")
     merged = {setting.name: setting.default for setting in SETTINGS} | from_file | from_env | given
     values = {name: convert(BY_NAME[name], value) for name, value in merged.items()}
+    _check(values)
+    return Settings(values | {"data_dir": data_dir})
+
+
+def _check(values: Mapping[str, Any]) -> None:
     if values["heartbeat_s"] * 2 > values["lease_s"]:
         raise BadSetting("`heartbeat_s` may be half of `lease_s` at most, or one lost sign of life ends the lease")
-    return Settings(values | {"data_dir": data_dir})
+    for name, high in (("worker_check_interval", 30), ("worker_batch_size", 1000)):
+        if not 1 <= values[name] <= high:
+            raise BadSetting(f"{BY_NAME[name].variable}={values[name]:g} must be from 1 to {high}")
 
 
 def default_data_dir(environment: Mapping[str, str]) -> str:

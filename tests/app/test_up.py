@@ -139,3 +139,27 @@ def test_the_worker_learns_no_database_and_agents_no_token(fresh: Product) -> No
     fresh.wait(run_id, "COMPLETED")
     names = {line.partition("=")[0] for line in fresh.lines(run_id)}
     assert not {name for name in names if "TOKEN" in name or "SECRET" in name or "DATABASE" in name}
+
+
+def test_a_server_alone(fresh: Product) -> None:
+    """DISABLE_WORKER: no worker is started, which is said; runs wait, and a worker that comes takes them."""
+    fresh.environment["DISABLE_WORKER"] = "true"
+    parent = fresh.up()
+    until(lambda: "DISABLE_WORKER: no worker here" in fresh.log(), 20, 0.02)
+    run_id = fresh.create("command", options={"argv": ["true"]})
+    assert fresh.part("worker") is None
+    assert fresh.run(run_id)["status"] == "QUEUED"
+    worker = fresh.start("worker")
+    fresh.wait(run_id, "COMPLETED")
+    assert worker.is_alive
+    parent.send(signal.SIGINT)
+    assert fresh.wait_ended(parent, 15) == 0
+    assert of_directory(fresh.data_dir, "server") == []
+
+
+def test_a_worker_that_is_not_disabled(fresh: Product) -> None:
+    """`DISABLE_WORKER=false` says what it says."""
+    fresh.environment["DISABLE_WORKER"] = "false"
+    started(fresh)
+    assert fresh.part("worker") is not None
+    assert "no worker here" not in fresh.log()

@@ -21,6 +21,9 @@ def test_settings_in_their_units(tmp_path: Path) -> None:
     made = options(load({}, given))
     assert (made.state_dir, made.spool_cap_bytes, made.pass_env) == (tmp_path, 3 << 20, ["A", "B"])
     assert (made.tree, made.slots, made.name) == ("walk", 2, "")
+    assert (made.claim_wait_s, made.claim_slots) == (5.0, 1000)
+    made = options(load({"WORKER_CHECK_INTERVAL": "2", "WORKER_BATCH_SIZE": "7"}, given))
+    assert (made.claim_wait_s, made.claim_slots) == (2.0, 7)
 
 
 def test_without_a_token_a_person_learns_what_to_do(tmp_path: Path) -> None:

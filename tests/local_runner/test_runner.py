@@ -1,6 +1,7 @@
 """The runner: many at once, starting that fails, taking over, and closing."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -95,6 +96,36 @@ async def test_detached_agents_outlive_the_runner(tmp_path: Path) -> None:
     assert is_gone(pid)
     async with LocalProcessRunner(config) as third:
         assert [agent.status for agent in await third.list_agents()] == ["terminated"]
+
+
+async def test_a_detached_agent_keeps_its_files(tmp_path: Path) -> None:
+    """Also once nobody in this program refers to it any more: without them nobody could find, read or end it."""
+    config = configured(state_dir=tmp_path / "state", detach=True)
+
+    async def start() -> str:
+        async with LocalProcessRunner(config) as first:
+            return (await first.spawn(sleeping())).id
+
+    agent_id = await start()
+    gc.collect()
+    async with LocalProcessRunner(configured(state_dir=tmp_path / "state")) as second:
+        info = await second.get_agent(agent_id)
+        assert info is not None
+        assert info.status == "running"
+
+
+async def test_a_cancelled_close_keeps_nothing_from_the_next(tmp_path: Path, programs: Programs) -> None:
+    """Whoever gives up waiting for the deaf leaves the directory, and them, to the next runner."""
+    config = configured(state_dir=tmp_path / "state", shutdown_timeout_secs=1)
+    first = LocalProcessRunner(config)
+    deaf = await programs.start(first, SHELL + "trap '' TERM\necho ready\nwhile :; do sleep 0.02; done\n")
+    assert await line_of(deaf) == "ready"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(first.close(), 0.1)
+    await first.close()
+    async with LocalProcessRunner(config) as second:
+        assert [agent.id for agent in await second.list_agents()] == [deaf.id]
+    assert await second.get_agent_pid(deaf.id) is None
 
 
 async def test_a_directory_has_one_runner(tmp_path: Path) -> None:

@@ -70,12 +70,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What `doctor` finds of a backend's program on this host."""
+    """What `doctor` finds of a backend's program on this host; `note` is what everybody must know of it."""
 
     available: bool
     program: str | None = None
     version: str | None = None
     advice: str | None = None
+    note: str | None = None
 
 
 class Parser(Protocol):

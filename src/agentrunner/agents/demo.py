@@ -2,7 +2,8 @@
 
 It is a real process with real signals, pauses and directives; only what it says is made up, and it says so.
 Options: `seconds` (how long a step takes, 1 unless said), `fail` (the step that is to fail: `thinking`, `planning`,
-`executing`), `stdin` (`pipe` where directives are to reach it). Others have no effect.
+`executing`), `stdin` (`pipe` where directives are to reach it). `env` and `cwd` work as for any backend; others have no
+effect. It works in an empty directory of its own, whatever its project's path.
 """
 
 import platform
@@ -15,7 +16,7 @@ import msgspec
 
 from agentrunner.agents.base import Command, Ending, Found, Line, Parser, Verdict
 from agentrunner.agents.command import goal_environment
-from agentrunner.agents.demo_agent import STEPS
+from agentrunner.agents.demo_agent import MOST_SHOWN, STEPS
 from agentrunner.agents.log import log_events
 from agentrunner.agents.options import COMMON, Rule, check_fields, number, one_of
 from agentrunner.agents.verdict import imposed, of_status
@@ -25,6 +26,8 @@ from agentrunner.domain.state import Reason, Status
 
 PROGRAM = Path(__file__).with_name("demo_agent.py")
 COMPLETED = "Simulation completed: every step was shown, no work was done."
+NOTE = "a simulation: it shows a run's life and does no work"
+_MOST_GOAL = 4 * MOST_SHOWN
 _RULES: dict[str, Rule] = {
     **COMMON,
     "seconds": number(0, 3600),
@@ -108,7 +111,8 @@ class DemoBackend:
         fail = [options["fail"]] if "fail" in options else []
         return Command(
             argv=(sys.executable, "-I", "-S", str(PROGRAM), str(float(options.get("seconds", 1))), *fail),
-            env=goal_environment(assignment.goal),
+            # What is shown of it is shorter, so no goal is too long for the environment.
+            env=goal_environment(assignment.goal[:_MOST_GOAL]),
             stdin=options.get("stdin", "null"),
         )
 
@@ -118,7 +122,7 @@ class DemoBackend:
 
     def find(self, environment: Mapping[str, str]) -> Found:
         """Always there: it needs nothing but this Python."""
-        return Found(available=True, program=sys.executable, version=platform.python_version())
+        return Found(available=True, program=sys.executable, version=platform.python_version(), note=NOTE)
 
 
 def _restore(state: Any) -> _Memory:

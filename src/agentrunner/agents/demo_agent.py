@@ -1,7 +1,8 @@
 """The program behind the demo backend: simulates an agent that thinks, plans and executes. Standard library only.
 
 `python -I -S demo_agent.py SECONDS [FAIL]`: each step takes SECONDS; the step called FAIL fails. What the agent "does"
-is written to stdout as lines of JSON, `{"type", "message"}`. A line on stdin is a directive: it is answered.
+is written to stdout as lines of JSON, `{"type", "message"}`. A line on stdin is a directive: it is answered. Time for
+which it is frozen does not count.
 """
 
 import json
@@ -13,9 +14,9 @@ import time
 
 STEPS = ("thinking", "planning", "executing")
 _TYPES = {"thinking": "agent.thinking", "planning": "plan.generated", "executing": "executing"}
-_MOST_GOAL = 2000
-_MOST_SHOWN = 500
+MOST_SHOWN = 500
 _MOST_WAITING = 1 << 20
+_SLICE_S = 0.25
 
 
 class Directives:
@@ -26,10 +27,13 @@ class Directives:
         self._is_open = True
 
     def wait(self, seconds: float) -> None:
-        """Answer what comes until the time is over."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self._look(left)
+        """Answer what comes until the time is over, of which a freeze takes a slice at most."""
+        left, before = seconds, time.monotonic()
+        while left > 0:
+            self._look(min(left, _SLICE_S))
+            now = time.monotonic()
+            left -= min(now - before, _SLICE_S)
+            before = now
 
     def look(self) -> None:
         """Answer what is there already."""
@@ -61,7 +65,7 @@ def say(kind: str, message: str) -> None:
 
 def shown(text: str) -> str:
     """A text as long as a timeline needs it."""
-    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
 
 
 def main() -> int:
@@ -70,7 +74,8 @@ def main() -> int:
         signal.signal(number, signal.SIG_DFL)
     seconds = float(sys.argv[1])
     failing = sys.argv[2] if len(sys.argv) > 2 else ""
-    goal = shown(os.environ.get("AGENTRUNNER_GOAL", "")[:_MOST_GOAL]) or "no goal"
+    # Not `os.environ`, which reads by the locale what is UTF-8 under every one.
+    goal = shown(os.environb.get(b"AGENTRUNNER_GOAL", b"").decode("utf-8", "replace")) or "none"
     messages = {
         "thinking": f"Simulation: thinking about the goal: {goal}",
         "planning": f"Simulation: a plan for {goal!r}\n1. Understand it\n2. Design\n3. Build\n4. Test",

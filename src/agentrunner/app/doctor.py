@@ -10,7 +10,7 @@ from agentrunner.config import Settings
 from agentrunner.domain.check import Check
 from agentrunner.process import limits, resources, tree
 
-_DELEGATE = (
+_ALLOW_LIMITS = (
     "Runs that ask for these are refused. Give this user a cgroup with the controllers memory, cpu and pids: for a "
     "systemd service `Delegate=yes` with `DelegateSubgroup=agentrunner` (systemd 254 or newer)."
 )
@@ -43,7 +43,7 @@ def _program(name: str, found: Found) -> Check:
     if not found.available:
         detail = "its program is not there"
         return Check(name=f"backend {name}", status="warn", detail=detail, why=_PROGRAM_WHY, advice=found.advice)
-    words = [word for word in (found.program, found.version) if word]
+    words = [word for word in (found.note, found.program, found.version) if word]
     return Check(name=f"backend {name}", status="ok", detail=", ".join(words) or "built in")
 
 
@@ -70,4 +70,4 @@ def _limits() -> Check:
     if not refused:
         return Check(name="limits", status="ok", detail=detail, why=_LIMITS_WHY)
     whys = "; ".join(f"{name}: {why}" for name, why in sorted(refused.items()))
-    return Check(name="limits", status="warn", detail=f"{detail}; not: {whys}", why=_LIMITS_WHY, advice=_DELEGATE)
+    return Check(name="limits", status="warn", detail=f"{detail}; not: {whys}", why=_LIMITS_WHY, advice=_ALLOW_LIMITS)

@@ -51,13 +51,20 @@ class Part:
 
 
 class Parent:
-    """Runs parts until told to end. `say` is given each line that a person should read."""
+    """Runs parts until told to end. `say` is given each line that a person should read.
 
-    def __init__(self, settings: Settings, say: Callable[[str], None], *, tcp: bool = True) -> None:
+    Without `tcp` nobody but this host's commands reaches the server; without `worker` there is the server alone.
+    """
+
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], *, tcp: bool = True, worker: bool = True
+    ) -> None:
         self._settings = settings
         self._say = say
         hidden = [] if tcp else ["--no-tcp"]
-        self._parts = [Part("server", [*_HERE, "server", *hidden]), Part("worker", [*_HERE, "worker"])]
+        self._parts = [Part("server", [*_HERE, "server", *hidden])]
+        if worker:
+            self._parts.append(Part("worker", [*_HERE, "worker"]))
         self._told: list[int] = []
         self._code = 0
         self._lock = -1
@@ -77,7 +84,7 @@ class Parent:
         return bool(self._told)
 
     def start(self) -> None:
-        """Take over the signals and start both parts.
+        """Take over the signals and start the parts.
 
         Raises ConfigurationError where another parent runs in this data directory, or the directory cannot be used.
         """
@@ -96,7 +103,7 @@ class Parent:
         self._start_due()
 
     def run(self) -> int:
-        """Keep both parts until told to end, or until one refuses to start; answers the exit code when both ended."""
+        """Keep the parts until told to end, or until one refuses to start; answers the exit code when all ended."""
         try:
             while not self._told:
                 self.step(self._start_due())
@@ -105,7 +112,7 @@ class Parent:
         return self._code
 
     def wait_ready(self, timeout_s: float) -> bool:
-        """Keep both parts until the server answers; False after `timeout_s`, or when told to end."""
+        """Keep the parts until the server answers; False after `timeout_s`, or when told to end."""
         deadline = time.monotonic() + timeout_s
         while not self._told and time.monotonic() < deadline:
             if _answers(self.socket_path):
@@ -170,7 +177,7 @@ class Parent:
         os.write(self._wake_write, b"!")
 
     def stop(self) -> None:
-        """End both parts and wait for them; a second signal ends them at once. Harmless twice, and without `start`."""
+        """End the parts and wait for them; a second signal ends them at once. Harmless twice, and without `start`."""
         if self._write_end < 0:
             return
         os.close(self._write_end)
@@ -235,11 +242,12 @@ _HERE = [sys.executable, "-m", "agentrunner.app"]
 
 
 def up(settings: Settings) -> int:
-    """Run server and worker in the foreground until told to end; prints what a person needs to know.
+    """Run server and worker in the foreground until told to end, with `disable_worker` the server alone; prints what a
+    person needs to know.
 
     Raises ConfigurationError where it cannot begin. Answers the exit code.
     """
-    parent = Parent(settings, _say)
+    parent = Parent(settings, _say, worker=not settings.disable_worker)
     try:
         parent.start()
         if parent.wait_ready(_READY_WITHIN_S):
@@ -259,6 +267,8 @@ def _greet(settings: Settings) -> None:
     address = read_address(settings.data_path) or "the Unix socket"
     _say(f"Agent Runner {__version__} serves at {address}; data in {settings.data_path}")
     _say("In another terminal: `agentrunner run -- COMMAND`, `agentrunner ps`, `agentrunner --help`. Ctrl-C ends this.")
+    if settings.disable_worker:
+        _say("DISABLE_WORKER: no worker here; runs wait in the queue until `agentrunner worker` runs somewhere.")
     if settings.insecure_no_auth:
         _say("WARNING: --insecure-no-auth: every program and every web page on this host can command it.")
     if os.geteuid() == 0:

@@ -77,6 +77,8 @@ def options(settings: Settings) -> WorkerOptions:
         spool_cap_bytes=settings.spool_cap_mb << 20,
         spool_retention_s=settings.retention_spools * 86_400,
         spool_retention_bytes=settings.retention_spools_bytes,
+        claim_wait_s=settings.worker_check_interval,
+        claim_slots=settings.worker_batch_size,
         tree=settings.tree or None,
         pass_env=[name for name in settings.pass_env.split(",") if name],
         environment=dict(os.environ),

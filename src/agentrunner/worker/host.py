@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentrunner.domain.control import MAX_WAIT_S
 from agentrunner.process.launch import ZygoteLink
 from agentrunner.worker.hints import Hints
 from agentrunner.worker.identity import Identity
@@ -27,6 +28,9 @@ class WorkerOptions:
     environment: Mapping[str, str]
     spool_retention_bytes: int = 0
     """What the raw output of all ended attempts may use; 0: no cap."""
+    claim_wait_s: float = MAX_WAIT_S
+    claim_slots: int = 1000
+    """How long one question for runs waits for some, and how many it takes at most."""
 
 
 @dataclass(frozen=True, slots=True)

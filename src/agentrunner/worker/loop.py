@@ -140,7 +140,13 @@ class Worker:
                 self._room.clear()
                 await self._room.wait()
                 continue
-            request = ClaimRequest(worker_id=me[0], epoch=me[1], claim_id=uuid.uuid4().hex, slots=min(free, 1000))
+            request = ClaimRequest(
+                worker_id=me[0],
+                epoch=me[1],
+                claim_id=uuid.uuid4().hex,
+                slots=min(free, self._options.claim_slots),
+                wait_s=self._options.claim_wait_s,
+            )
             for assignment in (await self._control.claim(request)).runs:
                 self._take(group, host, assignment)
 
