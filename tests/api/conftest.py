@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from agentrunner.agents.command import CommandBackend
+from agentrunner.agents.demo import DemoBackend
 from agentrunner.agents.registry import load as load_backends
 from agentrunner.api.server import Application, Server, build
 from agentrunner.config import Settings, load
@@ -48,7 +49,7 @@ async def services(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
     services = Services(
         db=SqliteDatabase(settings.data_path / "agentrunner.db", durability="normal"),
         settings=settings,
-        backends=load_backends([CommandBackend()]),
+        backends=load_backends([CommandBackend(), DemoBackend()]),
         secrets=SecretFiles(settings.data_path / "secrets"),
         wakeups=Wakeups(),
         clock=clock,

@@ -59,6 +59,21 @@ async def test_every_scope_on_every_route(application: Application, token: Any, 
                 assert needed.value in response.text, where
 
 
+async def test_what_scopes_are_for(application: Application) -> None:
+    """A reader changes nothing, a reporter reads nothing and controls nothing: it only hands in."""
+    version = "/api/v1/agents/1/versions"
+    handing_in = {
+        *("/v1/runs", "/v1/runs/999/events", "/api/runs", "/api/runs/999", "/api/runs/999/events"),
+        *(f"/v1/otlp/v1/{signal}" for signal in ("traces", "logs", "metrics")),
+        *("/api/v1/agents/default/register", version, f"{version}/1/runs"),
+    }
+    for method, path, needed in operations(application):
+        if method == "GET":
+            assert needed in (None, Scope.READ, Scope.METRICS, Scope.ADMIN), path
+        else:
+            assert needed in ((Scope.REPORT,) if path in handing_in else (Scope.ADMIN, Scope.WORKER)), (method, path)
+
+
 async def test_what_is_open(application: Application) -> None:
     """Only health, readiness and the page at `/` answer without a token."""
     assert [path for _, path, scope in operations(application) if scope is None] == ["/", "/health", "/ready"]

@@ -102,6 +102,8 @@ async def test_what_is_not_there(client: httpx.AsyncClient) -> None:
         (b'{"time_taken": -1}', "`time_taken`"),
         (b'{"tools": "one"}', "`tools`"),
         (b'{"initiator": "a\\u0000b"}', "`initiator`"),
+        (b'{"tools": ["%b"]}' % (b"x" * 201), "`tools[0]`"),
+        (b'{"models": [%b"x"]}' % (b'"x",' * 100), "`models`"),
         (b'{"runs": [{"status": "completed"}, {"time_taken": "soon"}]}', "`runs[1].time_taken`"),
     ],
 )

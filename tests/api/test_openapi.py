@@ -21,6 +21,9 @@ from agentrunner.api import (
     otlp,
     projects,
     retention,
+    runner,
+    runner_events,
+    runner_workers,
     runs,
     samples,
     stats,
@@ -56,7 +59,12 @@ GET /api/v1/ui/stats
 GET /health
 GET /metrics
 GET /openapi.json
+GET /projects
 GET /ready
+GET /runs
+GET /runs/{run_id}
+GET /runs/{run_id}/events
+GET /runs/{run_id}/events/stream
 GET /v1/agents
 GET /v1/agents/{agent_id}/versions
 GET /v1/config
@@ -73,6 +81,7 @@ GET /v1/tokens
 GET /v1/usage
 GET /v1/views
 GET /v1/workers
+GET /worker/status
 PATCH /api/runs/{run_id}
 PATCH /v1/projects/{name}
 POST /api/runs
@@ -80,6 +89,10 @@ POST /api/runs/{run_id}/events
 POST /api/v1/agents/{agent_id}/versions
 POST /api/v1/agents/{agent_id}/versions/{version}/runs
 POST /api/v1/agents/{name}/register
+POST /projects
+POST /runs
+POST /runs/{run_id}/directive
+POST /runs/{run_id}/{action}
 POST /v1/control/claim
 POST /v1/control/decisions
 POST /v1/control/heartbeat
@@ -102,6 +115,7 @@ POST /v1/runs/{run_id}/stop
 POST /v1/stats/rebuild
 POST /v1/tokens
 POST /v1/views
+POST /worker/process
 """.split("\n")[1:-1]
 
 
@@ -124,6 +138,7 @@ async def test_every_route_is_in_it(document: dict[str, Any], application: Appli
     assert sorted(f"{method} {path}" for method, path, _ in operations(document)) == ROUTES
     raw = [*runs.ROUTES, *events.ROUTES, *stream.ROUTES, *control.ROUTES, *otlp.ROUTES, *exposition.ROUTES]
     raw += [*metrics.ROUTES, *ops.ROUTES, *ops_events.ROUTES]
+    raw += [*runner.ROUTES, *runner_events.ROUTES, *runner_workers.ROUTES]
     modules = (runs, bulk, views, workers, projects, retention, samples, tokens, config_route, health)
     framework = [handler for module in (*modules, agents, stats, usage) for handler in module.HANDLERS]
     assert len(ROUTES) == len(raw) + len(framework) + 1

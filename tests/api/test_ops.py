@@ -154,6 +154,9 @@ async def test_bodies_are_bounded(client: httpx.AsyncClient) -> None:
     big = b'{"title":"' + b"x" * 1_100_000 + b'"}'
     assert "larger" in error(await client.post(RUNS, content=big), 413)
     assert "larger" in error(await client.post(f"{RUNS}/r/events", content=b" " * 8_400_000), 413)
+    # A thousand of these make one list.
+    metadata = json.dumps({"metadata": {"x": "x" * 131_072}})
+    assert "larger" in error(await client.patch(f"{RUNS}/r", content=metadata), 413)
 
 
 async def test_the_list_is_bounded(client: httpx.AsyncClient) -> None:
@@ -171,6 +174,17 @@ async def test_the_list_is_bounded(client: httpx.AsyncClient) -> None:
         path = page.links.get("next", {}).get("url", "")
     assert sorted(seen) == sorted(run["external_id"] for run in native)
     assert seen[:3] == ["r1004", "r1003", "r1002"]
+
+
+async def test_the_list_is_bounded_in_bytes_too(client: httpx.AsyncClient) -> None:
+    """A page ends behind 4 MiB; what is behind it is not lost."""
+    for n in range(7):
+        large = {"backend": "external", "external_id": f"r{n}", "metadata": {"x": "x" * 900_000}}
+        assert (await client.post("/v1/runs", json=large)).status_code == 201
+    page = await client.get(RUNS)
+    assert [run["id"] for run in page.json()] == ["r6", "r5", "r4", "r3", "r2"]
+    page = await client.get(page.links["next"]["url"])
+    assert ([run["id"] for run in page.json()], page.links) == (["r1", "r0"], {})
 
 
 async def test_the_key_opens_this_surface_only(services: Services, anybody: httpx.AsyncClient) -> None:

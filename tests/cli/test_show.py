@@ -29,6 +29,16 @@ def test_a_failed_run_is_shown_with_what_to_do(real: Product) -> None:
     assert "last words" not in real.command("show", str(run_id), "--events", "0").stdout
 
 
+def test_what_a_reporter_says_cannot_write_to_the_terminal(real: Product) -> None:
+    """Nor clear it: what comes from outside is shown as text, in the sentences that say why too."""
+    run_id = real.create("external", title="t\x1b[2Jt")
+    failed = {"type": "run.failed", "payload": {"message": "broken\x1b]0;owned\x07"}}
+    assert real.ask("POST", f"/v1/runs/{run_id}/events", json=failed).status_code == 201
+    shown = real.command("show", str(run_id)).stdout
+    assert "It is FAILED: exit_nonzero. broken" in shown
+    assert not {"\x1b", "\x07"} & set(shown)
+
+
 def page(*points: tuple[int, int, int]) -> SamplePage:
     """Samples at seconds, with microseconds of CPU and MiB."""
     items = [

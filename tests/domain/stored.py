@@ -30,6 +30,7 @@ def run(**fields: Any) -> Run:
         "on_lost": OnLost.WAIT,
         "has_secrets": False,
         "usage": Usage(),
+        "turns": 0,
         "last_seq": 1,
         "created_at": 1763690400123,
         "queued_at": 1763690400123,

@@ -94,6 +94,19 @@ async def test_a_clock_that_is_ahead(world: World) -> None:
     assert (late.run.created_at, near.run.created_at) == (START, START + AHEAD_MS)
 
 
+async def test_no_run_ends_in_the_future(world: World) -> None:
+    """What is over ended by now: else the last hour would lack it, and its version be active until then."""
+    _, target = await version_of(world)
+    new = [Finished(status="completed", taken_ms=330_000), one(created=START - 1000, taken_ms=100 * 365 * 86_400_000)]
+    told = await finished.add(world.s, target, new)
+    assert [each.run.ended_at for each in told] == [START, START]
+    assert (told[0].run.created_at, told[0].run.started_at, told[1].run.started_at) == (START, START - 330_000, 0)
+    hours = (await overview.read(world.s)).hours
+    assert hours.now.runs == 2
+    (total,) = await overview.totals(world.s)
+    assert total.heard_at == START
+
+
 async def test_the_project_of_the_agent(world: World) -> None:
     """Runs belong to the project that the agent was registered for, where there is one, else to the default."""
     await projects.create(world.s, NewProject(name="web"))

@@ -20,9 +20,10 @@ async def test_default_is_there_and_stays(world: World) -> None:
 
 
 async def test_a_project(world: World) -> None:
-    """Created, found by its name, listed, and its path goes with its runs."""
+    """Created, found by its name and by its id, listed, and its path goes with its runs."""
     made = await projects.create(world.s, NewProject(name="p", path="/srv/p", settings=ProjectSettings(max_running=2)))
     assert await projects.get(world.s, "p") == made
+    assert await projects.by_id(world.s, made.id) == made
     await world.create(project="p")
     hold = await (await world.register()).take()
     assert (hold.given.project, hold.given.project_path) == ("p", "/srv/p")
@@ -38,9 +39,12 @@ async def test_a_name_is_taken_once(world: World) -> None:
 
 
 async def test_unknown_projects(world: World) -> None:
-    """Not found, for reading and changing."""
+    """Not found, for reading by name and by id, and for changing."""
     with pytest.raises(ProjectNotFound):
         await projects.get(world.s, "nowhere")
+    for unknown in (0, -1, 4711, 2**63 - 1):
+        with pytest.raises(ProjectNotFound, match=str(unknown)):
+            await projects.by_id(world.s, unknown)
     with pytest.raises(ProjectNotFound):
         await projects.update(world.s, "nowhere", ProjectSettings())
 

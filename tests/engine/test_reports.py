@@ -15,13 +15,14 @@ from agentrunner.domain.errors import (
     RunNotFound,
 )
 from agentrunner.domain.event import NewEvent, SurfaceEvent
+from agentrunner.domain.finished import AHEAD_MS
 from agentrunner.domain.report import Amendment, NewReport, Report
 from agentrunner.domain.run import NewRun
 from agentrunner.domain.state import Reason, Status
 from agentrunner.engine import events, reports, runs
 from agentrunner.store import reported, spans
 from agentrunner.store.reported import Reported
-from engine.world import World
+from engine.world import START, World
 
 
 def said(type: str, payload: Any = None, **more: Any) -> SurfaceEvent:
@@ -45,6 +46,15 @@ async def test_begin(world: World) -> None:
     assert (told.run.title, told.run.started_at, told.status) == ("t", 5, "blocked")
     assert await seen(world, "a b") == told
     assert told.run.status is Status.RUNNING
+
+
+async def test_a_clock_that_is_ahead(world: World) -> None:
+    """A run of next year begins now; else it would end then, whatever ends it."""
+    near, far = START + AHEAD_MS, START + AHEAD_MS + 1
+    assert (await reports.begin(world.s, NewReport(name="n", started_at=near))).run.started_at == near
+    assert (await reports.begin(world.s, NewReport(name="f", started_at=far))).run.started_at == START
+    await reports.tell(world.s, "f", [said("run.completed")])
+    assert (await seen(world, "f")).run.ended_at == START
 
 
 async def test_begin_and_end_at_once(world: World) -> None:
@@ -188,6 +198,11 @@ async def test_runs_that_are_executed_here(world: World) -> None:
     with pytest.raises(BackendUnsupported):
         await reports.amend(world.s, name, Amendment(status="completed"))
     await runs.stop(world.s, run.id)
+    # Nor is a reporter, who may not read, told of them by changing nothing.
+    with pytest.raises(BackendUnsupported):
+        await reports.amend(world.s, name, Amendment())
+    with pytest.raises(BackendUnsupported):
+        await reports.begin(world.s, NewReport(name=name))
     report = await seen(world, name)
     assert (report.status, report.error, report.metadata["state"]) == ("error", "stopped", "STOPPED")
 
@@ -204,6 +219,19 @@ async def test_names(world: World) -> None:
     (native,) = await runs.create(world.s, [NewRun(backend="external", external_id="mine")])
     assert await reports.get(world.s, f"ar-{native.id}") is None
     assert (await seen(world, "mine")).run.id == native.id
+    with pytest.raises(InvalidField, match="ar-1"):
+        await runs.create(world.s, [NewRun(backend="external", external_id="ar-1")])
+
+
+async def test_no_old_name_hides_a_run(world: World) -> None:
+    """One that a client chose when it still could does not stand for the run that the server calls so."""
+    run = await world.create(goal="g")
+    request = NewRun(backend="external", external_id=f"ar-{run.id}")
+    false = await world.s.db.write(runs.add, world.s, request, world.clock())
+    await reports.tell(world.s, f"ar-{run.id}", [said("note")])
+    assert (await seen(world, f"ar-{run.id}")).run.id == run.id
+    assert await world.types(run.id) == ["run.created", "note"]
+    assert await world.types(false.id) == ["run.created"]
 
 
 async def test_all_or_none(world: World) -> None:

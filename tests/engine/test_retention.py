@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 
+from agentrunner.domain.agent import NewVersion
 from agentrunner.domain.errors import RunNotFound
 from agentrunner.domain.event import new_event
+from agentrunner.domain.finished import Finished
 from agentrunner.domain.instant import MAX_INSTANT
 from agentrunner.domain.retention import Pruned
 from agentrunner.domain.rollup import Grain
 from agentrunner.domain.run import NewRun, Run
 from agentrunner.domain.state import Status
-from agentrunner.engine import events, retention, rollups, runs
+from agentrunner.engine import agents, events, finished, retention, rollups, runs
+from agentrunner.engine.finished import Target
 from agentrunner.engine.rollups import Window
 from agentrunner.engine.services import Services
 from agentrunner.store.base import Database, Tx
 from engine.test_rollups import some_ends
-from engine.world import Clock, World, begin, open_services, rows, settings_of
+from engine.world import START, Clock, World, begin, open_services, rows, settings_of
 
 DAY_S = 86_400.0
 _ALL = "SELECT * FROM rollups ORDER BY grain, start, version_id, project_id"
@@ -268,3 +271,22 @@ async def test_minutes_go(world: World) -> None:
         assert [step async for step in rollups.rebuild(world.s)][-1].runs == 6
         minutes = await rollups.read(world.s, everything._replace(grain=Grain.MINUTE))
         assert [kept.tally.runs for kept in minutes] == [1]
+
+
+async def test_a_repeat_of_what_is_deleted(world: World) -> None:
+    """Its key is still known, so it is done neither again nor half: 404 says that it was."""
+    s = keeping(world, runs=1)
+    agent = await agents.register(s, "a", "")
+    await agents.add_version(s, agent, NewVersion(version="1"))
+    old = [Finished(status="completed", created=START - 10 * 86_400_000)]
+    await finished.add(s, Target(agent.id, "1"), old, "key")
+    request = [NewRun(backend="external", goal="x")]
+    [run] = await runs.create(s, request, "other")
+    await events.ingest(s, run.id, [new_event("run.completed")])
+    world.clock.advance(2 * DAY_S)
+    await ended(world)
+    assert (await retention.prune(s, 60)).runs == 2
+    with pytest.raises(RunNotFound, match="retention"):
+        await finished.add(s, Target(agent.id, "1"), old, "key")
+    with pytest.raises(RunNotFound, match="retention"):
+        await runs.create(s, request, "other")

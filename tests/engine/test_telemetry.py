@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentrunner.domain.event import new_event
+from agentrunner.domain.event import NewEvent, new_event
 from agentrunner.domain.run import NewRun, Run, Usage
 from agentrunner.domain.span import Span
 from agentrunner.domain.state import Status
@@ -311,3 +311,23 @@ async def test_the_same_from_several_at_once(world: World) -> None:
     run = await by_external_id(world, "s1")
     assert (run.usage.input_tokens, run.turns) == (800, 6)
     assert len(await runs.page(world.s, {}, None, 10)) == 1
+
+
+async def test_what_others_tell_of_the_run_does_not_keep_it_from_ending(world: World) -> None:
+    """An `error` whose payload is no object says why all the same, and the runs behind it end too."""
+    names = ("text", "list", "nul")
+    for name, payload in zip(names, (b'"text"', b"[1]", b'{"message":"a\\u0000b"}'), strict=True):
+        await telemetry.take(world.s, [log("claude_code.user_prompt", session__id=name)])
+        run = await by_external_id(world, name)
+        await events.ingest(world.s, run.id, [NewEvent(type="error", payload=msgspec.Raw(payload))])
+    await expire_after(world, IDLE_MS + 1)
+    found = [await by_external_id(world, name) for name in names]
+    assert [run.status for run in found] == [Status.FAILED] * 3
+    assert found[2].message == "a\N{REPLACEMENT CHARACTER}b"
+
+
+async def test_telemetry_takes_no_name_of_the_servers_own(world: World) -> None:
+    """A program that calls itself like run 1 would be shown in its place on the Agent Ops surface."""
+    await world.create(goal="g")
+    for resource in ({"run.id": "ar-1"}, {"session.id": "ar-1"}, {"run.id": "ar-2"}):
+        assert await telemetry.take(world.s, [log("claude_code.user_prompt", 0, resource)]) == Taken(0, 1, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from agentrunner.domain.event import NewEvent, SurfaceEvent
 from agentrunner.domain.run import Run
-from agentrunner.domain.usage import RunUsage
+from agentrunner.domain.usage import MAX_REPORTS, RunUsage
 from agentrunner.engine import events, reports, traces
 from engine.world import World
 
@@ -116,3 +116,14 @@ async def test_the_run_always_has_what_all_reports_say(world: World, seed: int) 
         whole = used.totals
         assert counted(run)[:2] == (whole.input_tokens, whole.output_tokens)
         assert (run.cost_usd or 0) == pytest.approx(whole.cost_usd or 0, abs=1e-9)
+
+
+async def test_reports_are_bounded(world: World) -> None:
+    """Further ones are only events."""
+    run, _ = await told(world, report(reportId="first", spanId="a", inputTokens=10))
+    columns = "run_id, report_id, seq, span_id, input_tokens"
+    rows = [(run.id, f"r{n}", 1, f"s{n}", 0) for n in range(1, MAX_REPORTS)]
+    await world.s.db.write(lambda tx: tx.insert("usage_reports", columns, rows))
+    run, used = await told(world, report(reportId="more", spanId="a", inputTokens=20))
+    assert counted(run)[0] == used.by_span["a"].input_tokens == 10
+    assert run.last_seq == 3

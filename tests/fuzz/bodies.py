@@ -36,6 +36,7 @@ class Asked:
     body: Any = None
     scope: str = "admin"
     kind: str = "application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def run_id(rng: random.Random, world: World) -> str:

@@ -78,6 +78,7 @@ def prepare(product: Product) -> World:
         kept=kept,
         worker_id=worker_id,
         assignments=assignments,
+        agents=_agents(product),
     )
 
 
@@ -88,6 +89,17 @@ def _reported(product: Product, *, ends: bool) -> int:
         events.append({"type": "run.completed", "payload": {}, "ts": 99})
     assert product.ask("POST", f"/v1/runs/{run}/events", json=events).status_code == 201
     return run
+
+
+def _agents(product: Product) -> tuple[str, ...]:
+    """Agents of the Agent Metrics surface, each with a version `v1`."""
+    found = []
+    for name in ("fuzz-a", "fuzz-b"):
+        made = product.ask("POST", f"/api/v1/agents/{name}/register", json={"name": name, "project": "p"})
+        found.append(made.json()["id"])
+        version = product.ask("POST", f"/api/v1/agents/{found[-1]}/versions", json={"version": "v1"})
+        assert version.status_code == 201, version.text
+    return tuple(found)
 
 
 def _worker(product: Product, token: str) -> tuple[str, tuple[dict[str, object], ...]]:

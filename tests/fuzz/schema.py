@@ -26,9 +26,14 @@ RULES = {
     "^/v1/runs/{run_id}/stream$": "a cursor is not behind the end of the run",
     "^/v1/(projects|views)$": "the query grammar; cursors are those that were given out",
     "^/api/runs": "times are RFC 3339 or milliseconds; cursors; names; runs executed here stay as they are",
+    "GET ^/v1/agents": "cursors are those that were given out; no text has a NUL",
+    "GET ^/v1/(stats|usage)$": "times are ages or dates, `until` is behind `since`; no text has a NUL",
+    "GET ^/api/v1/agents/{agent_id}/(versions/{version}/)?runs$": "cursors are those that were given out",
+    "GET ^/(projects|runs)$": "cursors are those that were given out",
+    "POST ^/(projects|runs)$": "fields are in the query or the body, the needed ones in one; options",
     "^/v1/control/": "state is at most 64 KiB; offsets and events go together",
 }
-"""By path: why a request that fits the document may be refused with 400 or 422."""
+"""By path, of some by method and path: why a request that fits the document may be refused with 400 or 422."""
 _ACCEPTED = ["2xx", 401, 403, 404, 409]
 _REFUSED = [400, 401, 403, 404, 409, 413, 415, 422, 431]
 
@@ -55,7 +60,8 @@ def configuration(admin: str, worker: str) -> str:
         *_table("[checks.negative_data_rejection]", "expected-statuses", _REFUSED),
         *_operations("^/(?!v1/control/)", [f'headers = {{ Authorization = "Bearer {admin}" }}']),
     ]
-    for path in RULES:
+    for rule in RULES:
+        method, _, path = rule.rpartition(" ")
         # The last matching table wins as a whole, so what the one before said is said again.
         token = worker if "control" in path else admin
         text += _operations(
@@ -63,6 +69,7 @@ def configuration(admin: str, worker: str) -> str:
             [
                 f'headers = {{ Authorization = "Bearer {token}" }}',
                 f"checks.positive_data_acceptance.expected-statuses = {json.dumps([*_ACCEPTED, 400, 422])}",
+                *([f"include-method = {json.dumps(method)}"] if method else ()),
             ],
         )
     return "\n".join(text) + "\n"

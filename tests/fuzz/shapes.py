@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable
 from urllib.parse import quote
 
-from fuzz import bodies, nasty
+from agentrunner.api import refusals
+from fuzz import bodies, nasty, surfaces
 from fuzz.bodies import Asked
 from fuzz.shot import Ending, Shot, World
 
@@ -28,9 +29,13 @@ def head(method: bytes, target: bytes, headers: Headers, version: bytes = b"HTTP
 
 
 def usual(rng: random.Random, world: World, asked: Asked) -> Headers:
-    """The headers that a client sends, with the right token nine times out of ten."""
+    """The headers that a client sends, with the right token nine times out of ten; a surface knows two headers."""
     scope = asked.scope if rng.random() < 0.9 else rng.choice(list(world.tokens))
-    return [(b"host", b"localhost"), (b"authorization", b"Bearer " + world.tokens[scope].encode())]
+    token = world.tokens[scope].encode()
+    shown = (b"authorization", b"Bearer " + token)
+    if refusals.of(asked.path.partition("?")[0]) is not refusals.NATIVE and rng.random() < 0.5:
+        shown = (b"x-api-key", rng.choice((*(token,) * 9, b"Bearer " + token, b"", token + b"x", b"\xff")))
+    return [(b"host", b"localhost"), shown, *asked.headers]
 
 
 def body(rng: random.Random, asked: Asked, spoilt: float = 0.8) -> bytes:
@@ -55,12 +60,24 @@ def plain(rng: random.Random, world: World, asked: Asked, spoilt: float = 0.8) -
 
 def any_of(rng: random.Random, world: World) -> Asked:
     """A request of any part of the API."""
-    return rng.choice((bodies.native, bodies.native, bodies.control))(rng, world)
+    return rng.choice((bodies.native, surfaces.any_of, surfaces.any_of, bodies.control))(rng, world)
 
 
 def values(rng: random.Random, world: World) -> Shot:
     """Wrong types, huge numbers, unknown and missing fields in a body."""
     return Shot("values", (plain(rng, world, bodies.native(rng, world)),), local=rng.random() < 0.3)
+
+
+def doors(rng: random.Random, world: World) -> Shot:
+    """The same for the compatible surfaces and the figures."""
+    kinds = (surfaces.ops, surfaces.runner, surfaces.metrics, surfaces.figures)
+    asked = rng.choice(kinds)(rng, world)
+    return Shot("doors", (plain(rng, world, asked, 0.6),), local=rng.random() < 0.3)
+
+
+def telemetry(rng: random.Random, world: World) -> Shot:
+    """Telemetry that is too large, too deep, cut, packed, or of another kind than it says."""
+    return Shot("telemetry", (plain(rng, world, surfaces.telemetry(rng, world), 0.7),))
 
 
 def protocol(rng: random.Random, world: World) -> Shot:
@@ -77,7 +94,9 @@ def ndjson(rng: random.Random, world: World) -> Shot:
 
 def targets(rng: random.Random, world: World) -> Shot:
     """Request targets of every form there is, and of none."""
-    path = rng.choice(("/v1/runs", f"/v1/runs/{world.targets[0]}/events", "/health", "/v1/stream?x=1"))
+    one = world.targets[0]
+    native = ("/v1/runs", f"/v1/runs/{one}/events", "/health", "/v1/stream?x=1", "/v1/stats", "/v1/usage", "/v1/agents")
+    path = rng.choice((*native, "/api/runs", f"/api/runs/{one}/events", "/projects", "/runs", f"/runs/{one}/events"))
     raw = quote(nasty.text(rng).encode("utf-8", "surrogatepass")) if rng.random() < 0.7 else "\x7f\x01<>^`{|}"
     target = rng.choice(
         (
@@ -89,7 +108,16 @@ def targets(rng: random.Random, world: World) -> Shot:
                 "//v1/runs",
                 f"{path}/../../x",
             ),
-            *(f"{path}?{raw}={raw}", f"{path}#{raw}", f"/{raw}", f"{path}%00", f"{path};a=b", "/v1/%72uns", "/V1/RUNS"),
+            *(
+                f"{path}?{raw}={raw}",
+                f"{path}#{raw}",
+                f"/{raw}",
+                f"{path}%00",
+                f"{path};a=b",
+                "/v1/%72uns",
+                "/V1/RUNS",
+                "/%72uns",
+            ),
             *(f"{path}?q={raw}", f"{path}?limit=1&limit=2", f"{path}?%ff=1", f"{path}?" + "a=b&" * 300, "", "/" * 5000),
             *(f"{path}?token={world.tokens['admin']}", f"/{world.tokens['admin']}", "/v1/runs/%2e%2e/tokens"),
         )
@@ -209,9 +237,11 @@ def chunks(rng: random.Random, content: bytes) -> bytes:
 
 def streams(rng: random.Random, world: World) -> Shot:
     """Streams with cursors of every kind, cut after their first bytes."""
-    path = rng.choice((f"/v1/runs/{bodies.run_id(rng, world)}/stream", "/v1/stream"))
+    some = bodies.run_id(rng, world)
+    surface = (f"/runs/{some}/events/stream", f"/api/runs/{some}/stream", "/api/runs/run-1/stream")
+    path = rng.choice((f"/v1/runs/{some}/stream", "/v1/stream", *surface))
     if rng.random() < 0.5:
-        path += f"?{rng.choice(('after', 'After', 'x', 'after=1&after'))}={quote(nasty.number(rng)[:40])}"
+        path += f"?{rng.choice(('after', 'after_id', 'x', 'after=1&after'))}={quote(nasty.number(rng)[:40])}"
     given = usual(rng, world, Asked("GET", path, scope="read"))
     if rng.random() < 0.7:
         last = (
@@ -255,7 +285,7 @@ def noise(rng: random.Random, world: World) -> Shot:
 
 
 KINDS: dict[Callable[[random.Random, World], Shot], int] = {
-    **{values: 22, protocol: 16, ndjson: 6, targets: 8, methods: 5, headers: 9, encodings: 9},
+    **{values: 14, doors: 24, telemetry: 6, protocol: 10, ndjson: 4, targets: 8, methods: 5, headers: 9, encodings: 9},
     **{streams: 6, pipelined: 4, slow: 3, cut: 6, noise: 6},
 }
 """With how often each comes."""

@@ -34,7 +34,8 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the tries know of the server: where it is, tokens by scope, a worker, runs to write to or to leave alone."""
+    """What the tries know of the server: where it is, tokens by scope, a worker, runs to write to or to leave alone,
+    agents by the 24 digits of their ids."""
 
     host: str
     port: int
@@ -44,3 +45,4 @@ class World:
     kept: tuple[int, ...]
     worker_id: str
     assignments: tuple[dict[str, object], ...]
+    agents: tuple[str, ...] = ()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from agentrunner.api import metrics, ops, ops_events, otlp, refusals, runner, runner_events, runner_workers
+from agentrunner.api.routes import Table
 from fuzz import shapes, verdict, wire
 from fuzz.drill import Drill
 from fuzz.shot import Shot, World
@@ -24,6 +26,7 @@ WORLD = World(
     kept=(1, 2),
     worker_id="w",
     assignments=({"run_id": 3, "attempt": 1, "uid": "u", "epoch": 1},),
+    agents=("0" * 23 + "1",),
 )
 PROBLEM = {
     "type": "t",
@@ -61,6 +64,64 @@ def test_runs_to_be_left_alone_are_left_alone() -> None:
     """No try of the right shape writes to them."""
     written = [shapes.draw(3, number, WORLD).content for number in range(2000)]
     assert [each for each in written if each.startswith((b"POST /v1/runs/1/", b"POST /v1/runs/2/"))] == []
+
+
+def test_no_route_of_a_surface_is_forgotten() -> None:
+    """A good number of tries meets each route, with the right method."""
+    modules = (metrics, ops, ops_events, otlp, runner, runner_events, runner_workers)
+    routes = [route for module in modules for route in module.ROUTES]
+    table, met = Table(routes), set()
+    for number in range(4000):
+        shot = shapes.draw(4, number, WORLD)
+        if shot.kind in ("doors", "telemetry", "streams"):
+            method, target = shot.content.decode("latin-1").split(" ", 2)[:2]
+            if (found := table.find(target.partition("?")[0])[0].get(method)) is not None:
+                met.add((method, found.path))
+    assert met == {(route.method, route.path) for route in routes}
+
+
+SURFACE_REFUSALS = [
+    ("/api/runs", "application/json", b'{"error":"not_found"}'),
+    ("/api/v1/agents", "text/plain; charset=utf-8", b"404 page not found\n"),
+    ("/runs", "application/json", b'{"detail":"Not Found","code":"not_found","request_id":"1"}'),
+]
+
+
+@pytest.mark.parametrize(("path", "kind", "body"), SURFACE_REFUSALS)
+def test_a_good_refusal_of_a_surface_is_good(path: str, kind: str, body: bytes) -> None:
+    """And no other form of refusal is good there."""
+    answer = Answer(404, {"content-type": kind, "x-request-id": "1"}, body)
+    shot = Shot("doors", (f"GET {path} HTTP/1.1\r\n\r\n".encode(),))
+    assert verdict.judge(shot, Outcome((answer,))) == []
+    assert verdict.judge(shot, Outcome((GOOD,))) != []
+    for other, _, _ in SURFACE_REFUSALS:
+        another = Shot("doors", (f"GET {other} HTTP/1.1\r\n\r\n".encode(),))
+        assert (verdict.judge(another, Outcome((answer,))) == []) == (other == path)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "body"),
+    [
+        (refusals.OPS, b'{"error":"no"}'),
+        (refusals.OPS, b'{"error":5}'),
+        (refusals.OPS, b'{"error":"not_found","more":1}'),
+        (refusals.OPS, b"["),
+        (refusals.METRICS, b"404 page not found"),
+        (refusals.METRICS, b"404 page\nnot found\n"),
+        (refusals.METRICS, b"404 page \x1b[2Jnot found\n"),
+        (refusals.METRICS, b"no\n"),
+        (refusals.METRICS, b"Traceback (most recent call last)\n"),
+        (refusals.RUNNER, b'{"detail":"Not Found","code":"made_up","request_id":"1"}'),
+        (refusals.RUNNER, b'{"detail":"Not Found","code":"not_found","request_id":"2"}'),
+        (refusals.RUNNER, b'{"detail":[],"code":"not_found","request_id":"1"}'),
+        (refusals.RUNNER, b'{"code":"not_found","request_id":"1"}'),
+        (refusals.RUNNER, b'{"detail":[{"msg":"is not a number"}],"code":"not_found","request_id":"1"}'),
+    ],
+)
+def test_the_judge_sees_every_kind_of_wrong_refusal(refusal: refusals.Refusal, body: bytes) -> None:
+    """Of each surface, in the form that its clients read."""
+    answer = Answer(404, {"content-type": refusal.kind.decode(), "x-request-id": "1"}, body)
+    assert list(verdict.judge_answer(answer, (refusal,))) != []
 
 
 def test_a_good_refusal_is_good() -> None:

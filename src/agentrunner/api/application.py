@@ -28,6 +28,9 @@ from agentrunner.api import (
     projects,
     query,
     retention,
+    runner,
+    runner_events,
+    runner_workers,
     runs,
     samples,
     stats,
@@ -73,9 +76,15 @@ class Application:
             *metrics.ROUTES,
             *ops.ROUTES,
             *ops_events.ROUTES,
+            *runner.ROUTES,
+            *runner_events.ROUTES,
+            *runner_workers.ROUTES,
             Raw("GET", "/openapi.json", TokenScope.READ, self._describe, "This document", answers={200: None}),
         ]
         self._table = Table(self._raw)
+        self._lasting = control.LASTING | {
+            route.path for route in self._raw if route.answer_type == stream.EVENT_STREAM
+        }
         self._framework = self._build_framework()
         self._parameters = dict(_parameters(self._framework))
         self._document: bytes | None = None
@@ -110,7 +119,7 @@ class Application:
         except Exception as error:
             await call.fail(error)
         finally:
-            lasting = call.template in control.LASTING
+            lasting = call.template in self._lasting
             method = call.method if call.method in _METHODS else "other"
             seconds = None if lasting else time.perf_counter() - started
             self.context.figures.answered(method, call.template, call.status or _GONE, seconds)

@@ -136,4 +136,5 @@ ROUTES = [
         "Learn inputs to deliver, waiting for some",
     ),
 ]
-LASTING = {"/v1/control/claim", "/v1/control/wishes", "/v1/control/decisions", "/v1/stream", "/v1/runs/{run_id}/stream"}
+LASTING = {"/v1/control/claim", "/v1/control/wishes", "/v1/control/decisions"}
+"""The routes that answer when there is something to say: how long they take says nothing of the server."""

@@ -10,6 +10,7 @@ from agentrunner.domain.errors import Forbidden, WrongHost
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WILDCARDS = ("", "0.0.0.0", "::", "*")
 _HOST = re.compile(r"^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?$")
+_API = ("/v1/", "/api/", "/metrics", "/projects", "/runs", "/worker")
 _MOST_ADMITTED = 100
 _METHODS = b"GET, POST, PATCH, DELETE"
 _HEADERS = b"authorization, content-type, idempotency-key, last-event-id, x-api-key"
@@ -76,7 +77,7 @@ class Doorkeeper:
         if site in (None, "same-origin", "none"):
             return
         is_visit = call.method == "GET" and call.header(b"sec-fetch-mode") == "navigate"
-        if not is_visit or call.path.startswith(("/v1/", "/api/", "/metrics")):
+        if not is_visit or call.path.startswith(_API):
             raise Forbidden("Another website may not call this server.")
 
     def preflight(self, call: Call) -> Sequence[tuple[bytes, bytes]] | None:

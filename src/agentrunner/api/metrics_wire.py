@@ -21,7 +21,7 @@ _PLAIN = r"^[^\x00]*$"
 _Name = Annotated[str, Meta(max_length=200, pattern=_PLAIN)]
 _Text = Annotated[str, Meta(max_length=1000, pattern=_PLAIN)]
 _Word = Annotated[str, Meta(max_length=500, pattern=_PLAIN)]
-_Words = Annotated[list[_Word], Meta(max_length=1000)]
+_Words = Annotated[list[_Name], Meta(max_length=100)]
 _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _Cost = Annotated[float, Meta(ge=0, le=1e9)]
 _SECONDS = MAX_DURATION_MS // 1000

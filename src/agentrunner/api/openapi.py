@@ -3,7 +3,7 @@
 import inspect
 import re
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -35,10 +35,14 @@ _REFUSALS = {
     503: "Not possible right now; try again shortly.",
 }
 _NAMED: dict[str, dict[str, Any]] = {
+    "run_id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+    "action": {"type": "string", "enum": ["pause", "resume", "stop"]},
     "agent_id": {"type": "string", "pattern": "^[0-9A-Fa-f]{24}$"},
     "name": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^/\\x00-\\x1f\\x7f]+$"},
 }
 """The schemas of parameters in paths by their names; others are texts."""
+_SOUGHT = {"agent", "name", "version"}
+"""What a query may name that has to be there."""
 _ALWAYS = (400, 403, 421, 422, 431, 500, 503)
 _REQUEST_ID = {"description": "Names the request in the server's log.", "schema": {"type": "string"}, "required": True}
 _DEMANDED = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
@@ -183,13 +187,9 @@ def _described(answer_type: str, kind: Any) -> dict[str, Any]:
 
 def _parameters(route: Raw) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    if "{run_id}" in route.path:
-        schema: Mapping[str, Any] = route.parameter or {"type": "integer", "minimum": 1, "maximum": MAX_ID}
-        found.append({"name": "run_id", "in": "path", "required": True, "schema": dict(schema)})
-    else:
-        for name in re.findall(r"\{(\w+)\}", route.path):
-            schema = route.parameter or _NAMED.get(name) or {"type": "string", "minLength": 1}
-            found.append({"name": name, "in": "path", "required": True, "schema": dict(schema)})
+    for name in re.findall(r"\{(\w+)\}", route.path):
+        schema = route.parameter or _NAMED.get(name) or {"type": "string", "minLength": 1}
+        found.append({"name": name, "in": "path", "required": True, "schema": dict(schema)})
     if route.header is not None:
         found.append({"in": "header", **route.header})
     if route.query is not None:
@@ -202,7 +202,8 @@ def _parameters(route: Raw) -> list[dict[str, Any]]:
 def _finish(operation: dict[str, Any], method: str, path: str, scope: Scope | None) -> None:
     """What every operation has: an id, who may call it, exact bounds, and the problem documents it may answer."""
     words = [word for word in re.split(r"[^a-z0-9]+", path) if word not in ("", "v1")]
-    operation["operationId"] = "_".join([method, *words]) or method
+    surface = ["runner"] if refusals.of(path) is refusals.RUNNER else []
+    operation["operationId"] = "_".join([method, *surface, *words]) or method
     operation["security"] = [] if scope is None else [{"token": []}]
     operation["x-scope"] = None if scope is None else scope.value
     for parameter in operation.get("parameters", ()):
@@ -232,7 +233,8 @@ def _refusals(operation: dict[str, Any], method: str, path: str, scope: Scope | 
     found = set(_ALWAYS)
     if scope is not None:
         found.add(401)
-    if "{" in path or method != "get":
+    names = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+    if "{" in path or method != "get" or names & _SOUGHT:
         found.add(404)
     if method != "get":
         found |= {409, 429}

@@ -4,6 +4,7 @@ It answers as the server does for which those programs were written: its shapes,
 whatever is refused. What a query says that is not understood is ignored, as there.
 """
 
+from collections.abc import Awaitable, Sequence
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,10 +13,11 @@ from agentrunner.api import ops_wire, query
 from agentrunner.api.call import BODY_BYTES, JSON, Call, decode
 from agentrunner.api.context import Context
 from agentrunner.api.ops_wire import OpsAmendment, OpsCreatedRun, OpsNewRun, OpsRun, OpsSpan, OpsTrace, OpsUsage
+from agentrunner.api.pages import gather
 from agentrunner.api.routes import Raw
 from agentrunner.api.runs import check_depth, checked_key
 from agentrunner.domain.errors import InvalidField
-from agentrunner.domain.report import Amendment, NewReport
+from agentrunner.domain.report import Amendment, NewReport, Report
 from agentrunner.domain.run import NewRun
 from agentrunner.domain.token import Scope
 from agentrunner.domain.trace import Trace
@@ -24,6 +26,8 @@ from agentrunner.engine import reports, traces
 
 MOST_RUNS = 1000
 MOST_SPANS = 10_000
+AMEND_BYTES = 128 * 1024
+"""What is amended comes back with every list, a thousand times where each run has so much."""
 KEY_HEADER = {
     "name": "Idempotency-Key",
     "description": "The same key with the same body is done once; for seven days.",
@@ -65,16 +69,25 @@ def number(text: str | None, default: int, name: str, most: int) -> int:
 
 
 async def page(context: Context, call: Call, _: str) -> None:
-    """`GET /api/runs`."""
+    """`GET /api/runs`: at most `limit` runs and 4 MiB of them; Link names the rest."""
     asked = said(call)
     limit = number(asked.get("limit"), MOST_RUNS, "limit", MOST_RUNS)
-    found = await reports.page(context.services, query.position(_NOUN, asked.get("cursor")), limit + 1)
-    shown = sorted(found[:limit], key=lambda each: each.run.started_at or each.run.created_at, reverse=True)
+    before = query.position(_NOUN, asked.get("cursor"))
+    began: list[int] = []
+
+    def show(report: Report) -> bytes:
+        began.append(report.run.started_at or report.run.created_at)
+        return msgspec.json.encode(ops_wire.run(report))
+
+    def read(seen: Sequence[Report], count: int) -> Awaitable[list[Report]]:
+        return reports.page(context.services, seen[-1].run.id if seen else before, count)
+
+    items, seen = await gather(read, show, limit)
+    order = sorted(range(len(items)), key=began.__getitem__, reverse=True)
     link = ""
-    if len(found) > limit:
-        following = urlencode({"limit": limit, "cursor": query.cursor(_NOUN, found[limit - 1].run.id)})
-        link = f"/api/runs?{following}"
-    await answer_page(call, msgspec.json.encode([ops_wire.run(each) for each in shown]), link)
+    if seen:
+        link = "/api/runs?" + urlencode({"limit": limit, "cursor": query.cursor(_NOUN, seen[-1].run.id)})
+    await answer_page(call, b"[%b]" % b",".join(items[n] for n in order), link)
 
 
 async def answer_page(call: Call, content: bytes, link: str) -> None:
@@ -102,7 +115,7 @@ async def create(context: Context, call: Call, _: str) -> None:
 
 async def amend(context: Context, call: Call, name: str) -> None:
     """`PATCH /api/runs/{run_id}`."""
-    content = await call.body(BODY_BYTES)
+    content = await call.body(AMEND_BYTES)
     with call.decoding():
         body = decode(content, OpsAmendment) if content.strip() else OpsAmendment()
     metadata = None if body.metadata is msgspec.UNSET else body.metadata or {}

@@ -4,10 +4,8 @@ The cursor is an event's `id`, which rises within a run; a stream says where it 
 reader that is cut and comes back has every event once.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
-from functools import partial
+from collections.abc import Awaitable, Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -16,23 +14,22 @@ from agentrunner.api import ops_wire, query
 from agentrunner.api.auth import permit
 from agentrunner.api.call import Call, check_utf8
 from agentrunner.api.context import Context
-from agentrunner.api.events import BODY_BYTES, MOST_EVENTS, PAGE_BYTES
-from agentrunner.api.feed import PAGE, Feed, Framing, Subscriber
+from agentrunner.api.events import BODY_BYTES, MOST_EVENTS
+from agentrunner.api.feed import Framing, Subscriber
 from agentrunner.api.ops import KEY_HEADER, NAME, answer_page, number, said
 from agentrunner.api.ops_wire import OpsEvent, OpsNewEvent, OpsTold
+from agentrunner.api.pages import gather
 from agentrunner.api.routes import Raw
 from agentrunner.api.runs import checked_key
-from agentrunner.api.stream import EVENT_STREAM, send
+from agentrunner.api.stream import EVENT_STREAM, follow_past_end, send
 from agentrunner.domain.errors import Forbidden, InvalidField, RunNotFound
 from agentrunner.domain.event import Event
 from agentrunner.domain.report import NewReport, Report, name_of, word_of
 from agentrunner.domain.run import Run
 from agentrunner.domain.token import Scope
 from agentrunner.engine import events, reports
-from agentrunner.engine.wakeups import Subscription, run_topic
 
 MOST_PAGE = 1000
-_READ = 100
 _LINES = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
 _event = msgspec.json.Decoder(OpsNewEvent)
 _several = msgspec.json.Decoder(list[OpsNewEvent])
@@ -110,20 +107,16 @@ async def page(context: Context, call: Call, name: str) -> None:
         return
     run = report.run
     after = await events.seq_at(context.services, run.id, cursor(asked.get("after", "")) or 0)
-    items: list[bytes] = []
-    size, more, last_id = 0, True, 0
-    while more and len(items) < limit and size < PAGE_BYTES:
-        found = await events.page(context.services, run.id, after, _READ + 1)
-        more = len(found) > _READ
-        for event in found[:_READ]:
-            if len(items) >= limit or size >= PAGE_BYTES:
-                more = True
-                break
-            after, last_id = event.seq, event.id
-            if (word := word_of(event, run)) is not None:
-                items.append(ops_wire.event(event, name, word))
-                size += len(items[-1])
-    link = f"/api/runs/{quote(name)}/events?limit={limit}&after={last_id}" if more else ""
+
+    def show(event: Event) -> bytes | None:
+        word = word_of(event, run)
+        return None if word is None else ops_wire.event(event, name, word)
+
+    def read(seen: Sequence[Event], count: int) -> Awaitable[list[Event]]:
+        return events.page(context.services, run.id, seen[-1].seq if seen else after, count)
+
+    items, seen = await gather(read, show, limit)
+    link = f"/api/runs/{quote(name)}/events?limit={limit}&after={seen[-1].id}" if seen else ""
     await answer_page(call, b"[%b]" % b",".join(items), link)
 
 
@@ -167,7 +160,7 @@ async def follow(context: Context, call: Call, name: str) -> None:
     with context.feeds.subscribe(run, subscriber, FRAMING) as feed:
         # An `id:` without data is an event to nobody, but it is what a browser sends when it comes back.
         hello = b": connected\nid: %d\n\n" % begins
-        await send(context, call, _follow(context, feed, subscriber), subscriber, hello)
+        await send(context, call, follow_past_end(context, feed, subscriber), subscriber, hello)
 
 
 async def _begun(context: Context, call: Call, name: str) -> Report:
@@ -183,31 +176,6 @@ async def _id_at(context: Context, run: Run, seq: int) -> int:
     """The id of the event `seq` of a run, 0 before the first."""
     found = await events.page(context.services, run.id, seq - 1, 1) if seq > 0 else []
     return found[0].id if found else 0
-
-
-async def _follow(context: Context, feed: Feed, subscriber: Subscriber) -> AsyncIterator[bytes]:
-    """What comes, and then what comes late: the clients know no end, and would only connect again."""
-    async for chunk in context.feeds.follow(feed, subscriber):
-        yield chunk
-    with context.services.wakeups.subscribe(run_topic(feed.run.id)) as news:
-        while feed.ended and not (subscriber.gone or context.stopping.is_set()):
-            late = await events.page(context.services, feed.run.id, subscriber.after, PAGE)
-            if late:
-                subscriber.after = late[-1].seq
-                yield b"".join(map(partial(_frame, run=feed.run), late)) or FRAMING.heartbeat
-            elif not await _woken(context.bounds.heartbeat_s, subscriber, news):
-                yield FRAMING.heartbeat
-
-
-async def _woken(timeout_s: float, *subscriptions: Subscription) -> bool:
-    """Wait until one of them is woken; False after `timeout_s`."""
-    waiting = [asyncio.ensure_future(each.wait(timeout_s)) for each in subscriptions]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        return any(each.done() and each.result() for each in waiting)
-    finally:
-        for each in waiting:
-            each.cancel()
 
 
 ROUTES = [

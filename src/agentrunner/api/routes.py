@@ -23,7 +23,7 @@ class Raw:
     """A route served without the framework. `path` may contain `{run_id}`; its text is handed over unchecked.
 
     Parameters of other names are possible, several too; their texts are joined by slashes, and only behind the first
-    one may a text contain slashes itself.
+    one, and not behind `{run_id}`, may a text contain slashes itself.
 
     `bodies` and `answers` (by content type, by status), `header` (name, description, schema) and `parameter` (the
     schema of `{run_id}` where it is not a run's number) are for the OpenAPI document only, as is whether a body
@@ -74,7 +74,7 @@ class Table:
 
 
 def _is_named(path: str) -> bool:
-    return "{" in path and "{run_id}" not in path
+    return path.count("{") > ("{run_id}" in path)
 
 
 def _by_pattern(routes: Sequence[Raw]) -> list[tuple[re.Pattern[str], dict[str, Raw]]]:
@@ -82,6 +82,7 @@ def _by_pattern(routes: Sequence[Raw]) -> list[tuple[re.Pattern[str], dict[str, 
     found: dict[str, dict[str, Raw]] = {}
     for route in sorted(routes, key=lambda each: each.path.count("/"), reverse=True):
         first, *others = re.split(r"\{\w+\}", route.path)
-        text = re.escape(first) + "([^/]+)" + "(.+)".join(map(re.escape, others))
+        behind = "([^/]+)" if "{run_id}" in route.path else "(.+)"
+        text = re.escape(first) + "([^/]+)" + behind.join(map(re.escape, others))
         found.setdefault(text, {})[route.method] = route
     return [(re.compile(text), by_method) for text, by_method in found.items()]

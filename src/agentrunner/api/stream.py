@@ -10,11 +10,12 @@ from agentrunner.api import query
 from agentrunner.api.call import Call
 from agentrunner.api.context import Context
 from agentrunner.api.events import After
-from agentrunner.api.feed import Subscriber
+from agentrunner.api.feed import PAGE, Feed, Subscriber
 from agentrunner.api.routes import Raw
 from agentrunner.domain.errors import InvalidCursor, Unavailable
 from agentrunner.domain.token import Scope
-from agentrunner.engine import runs
+from agentrunner.engine import events, runs
+from agentrunner.engine.wakeups import Subscription, run_topic
 
 EVENT_STREAM = "text/event-stream"
 _HEAD = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
@@ -50,6 +51,32 @@ async def follow_all(context: Context, call: Call, _: str) -> None:
     query.decode(call.scope["query_string"], NoQuery)
     with context.changes.subscribe() as listener:
         await send(context, call, context.changes.follow(listener), listener)
+
+
+async def follow_past_end(context: Context, feed: Feed, subscriber: Subscriber) -> AsyncIterator[bytes]:
+    """What comes, and behind the run's end what comes late: for clients that know no end and would connect again."""
+    async for chunk in context.feeds.follow(feed, subscriber):
+        yield chunk
+    framing = feed.framing
+    with context.services.wakeups.subscribe(run_topic(feed.run.id)) as news:
+        while feed.ended and not (subscriber.gone or context.stopping.is_set()):
+            late = await events.page(context.services, feed.run.id, subscriber.after, PAGE)
+            if late:
+                subscriber.after = late[-1].seq
+                yield b"".join(framing.event(event, feed.run) for event in late) or framing.heartbeat
+            elif not await _woken(context.bounds.heartbeat_s, subscriber, news):
+                yield framing.heartbeat
+
+
+async def _woken(timeout_s: float, *subscriptions: Subscription) -> bool:
+    """Wait until one of them is woken; False after `timeout_s`."""
+    waiting = [asyncio.ensure_future(each.wait(timeout_s)) for each in subscriptions]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return any(each.done() and each.result() for each in waiting)
+    finally:
+        for each in waiting:
+            each.cancel()
 
 
 def _last_event_id(call: Call, after: int) -> int:

@@ -33,6 +33,7 @@ def show(session: Session, run_id: int, count: int, with_samples: bool) -> None:
     `--json` prints its fields, with `--samples` what it used over time.
     """
     from agentrunner.cli.events import Timeline
+    from agentrunner.cli.terminal import one_line
     from agentrunner.client import events, runs, samples
 
     run = runs.get(session.http, run_id)
@@ -52,9 +53,9 @@ def show(session: Session, run_id: int, count: int, with_samples: bool) -> None:
         out.write(timeline.text(event))
     explanation = runs.explain(session.http, run_id)
     out.line()
-    out.line(" ".join([explanation.summary, *explanation.because]))
+    out.line(one_line(" ".join([explanation.summary, *explanation.because])))
     if explanation.what_to_do:
-        out.line(f"{out.paint('To do:', bold=True)} {explanation.what_to_do}")
+        out.line(f"{out.paint('To do:', bold=True)} {one_line(explanation.what_to_do)}")
 
 
 def spent(used: "SamplePage") -> str:

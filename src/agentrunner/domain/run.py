@@ -164,6 +164,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     on_lost: OnLost
     usage: Usage
     cost_usd: float | None
+    turns: int
     last_seq: int
     retry_of: int | None
     created_at: str
@@ -203,6 +204,7 @@ def view(run: Run) -> RunView:
         on_lost=run.on_lost,
         usage=run.usage,
         cost_usd=run.cost_usd,
+        turns=run.turns,
         last_seq=run.last_seq,
         retry_of=run.retry_of,
         created_at=rfc3339(run.created_at),

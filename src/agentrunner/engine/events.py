@@ -354,7 +354,10 @@ async def _page(tx: Tx, run_id: int, after: int, limit: int, types: Sequence[str
 
 
 async def seq_at(s: Services, run_id: int, event_id: int) -> int:
-    """The cursor `seq` that stands for an event's id. Raises RunNotFound."""
+    """The cursor `seq` behind which are a run's events with a greater id than this, be it of another run or of none.
+
+    0 where every event that is there has one, so that whoever follows from it is told what is gone. Raises RunNotFound.
+    """
     return await s.db.read(_seq_at, run_id, event_id)
 
 

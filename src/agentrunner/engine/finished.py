@@ -51,14 +51,17 @@ class Target(NamedTuple):
 async def add(s: Services, target: Target, new: Sequence[Finished], key: str | None = None) -> list[Told]:
     """Take in runs of a version, all or none; one with a status of its own goes on, the others are over.
 
-    The same `key` with the same runs answers the same. Raises AgentNotFound, VersionNotFound, IdempotencyMismatch.
+    The same `key` with the same runs answers the same. Raises AgentNotFound, VersionNotFound, IdempotencyMismatch,
+    RunNotFound (a repeat of what retention has deleted).
     """
     return await s.db.write(_add, target, new, key, s.clock())
 
 
 async def _add(tx: Tx, target: Target, new: Sequence[Finished], key: str | None, now: int) -> list[Told]:
     if (before := await repeats.known(tx, key, ("finished", target, new), now)) is not None:
-        return await _told(tx, await _by_ids(tx, before))
+        found = await _by_ids(tx, before)
+        repeats.check_kept(found, before)
+        return await _told(tx, found)
     agent = await _agent(tx, target.agent_id)
     await find_version(tx, agent, target.version)
     request = NewRun(
@@ -101,10 +104,11 @@ def _made(template: Run, new: Finished, now: int) -> Run:
         assert template.phase is Phase.WORKING
         return msgspec.structs.replace(template, **fields)
     cause, reason = ending
-    over = min(created + (new.taken_ms or 0), MAX_INSTANT)
+    # It is over: whatever a clock says, and where none said anything, it did not end in the future.
+    over = max(created, min(created + (new.taken_ms or 0), now))
     fields |= {**ended(over, reason), "status": next_status(template.status, cause), "last_seq": 2}
     # Without a time that it took nobody knows when it began to work.
-    fields["started_at"] = None if new.taken_ms is None else created
+    fields["started_at"] = None if new.taken_ms is None else max(over - new.taken_ms, 0)
     return msgspec.structs.replace(template, **fields)
 
 

@@ -20,16 +20,19 @@ async def send(s: Services, run_id: int, new: NewInput, key: str | None = None) 
 
     Raises RunNotFound, InvalidField, InvalidTransition, BackendUnsupported, IdempotencyMismatch, TooManyRequests.
     """
-    if "\x00" in new.text:
-        raise InvalidField("`text` contains a NUL character; leave it out.")
+    _check(new)
     return await s.db.write(_send, run_id, new, key, s.clock())
 
 
 async def direct(s: Services, run_id: int, new: NewInput) -> Event:
     """Send an input and answer its event in the timeline. Raises what `send` does."""
+    _check(new)
+    return await s.db.write(_direct, run_id, new, s.clock())
+
+
+def _check(new: NewInput) -> None:
     if "\x00" in new.text:
         raise InvalidField("`text` contains a NUL character; leave it out.")
-    return await s.db.write(_direct, run_id, new, s.clock())
 
 
 async def _direct(tx: Tx, run_id: int, new: NewInput, now: int) -> Event:
@@ -47,7 +50,7 @@ async def _send(tx: Tx, run_id: int, new: NewInput, key: str | None, now: int) -
     if run.status.is_terminal or run.desired is Desired.STOP:
         raise InvalidTransition(f"Run {run.id} is {run.status} and takes no input any more.", current=run.status)
     if run.backend == EXTERNAL or run.options.get("stdin") != "pipe":
-        raise BackendUnsupported(f"Run {run.id} reads no input; a `command` does with the option `stdin: pipe`.")
+        raise BackendUnsupported(f"Run {run.id} reads no input; a `command` or `demo` with `stdin: pipe` does.")
     if await inputs.count_waiting(tx, run_id) >= MAX_WAITING:
         raise TooManyRequests(f"{MAX_WAITING} inputs of run {run.id} wait to be delivered already.")
     item = await inputs.insert(tx, run_id, new.text, now)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agentrunner.domain.errors import IdempotencyMismatch
+from agentrunner.domain.errors import IdempotencyMismatch, RunNotFound
 from agentrunner.store import idempotency
 from agentrunner.store.base import Tx
 
@@ -25,6 +25,12 @@ async def known(tx: Tx, key: str | None, asked: object, now: int) -> list[int] |
     if stored != fingerprint:
         raise IdempotencyMismatch
     return ids
+
+
+def check_kept(found: Sequence[object], ids: Sequence[int]) -> None:
+    """Raise RunNotFound where not all that a request created is there any more: it was, so it is not created again."""
+    if len(found) < len(ids):
+        raise RunNotFound("What was created with this Idempotency-Key is past its retention and deleted.")
 
 
 async def remember(tx: Tx, key: str | None, ids: Sequence[int]) -> None:

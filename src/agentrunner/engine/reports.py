@@ -18,6 +18,7 @@ from agentrunner.domain.errors import (
     RunNotFound,
 )
 from agentrunner.domain.event import EventType, SurfaceEvent
+from agentrunner.domain.finished import AHEAD_MS
 from agentrunner.domain.report import (
     COMPLETED,
     ERROR,
@@ -81,6 +82,8 @@ async def _begin(tx: Tx, s: Services, new: NewReport, key: str | None, now: int)
         return await _report(tx, await find(tx, before[0]))
     name = new.name or f"run-{now}-{s.new_uid()[:9]}"
     known = await _locked(tx, name) if new.name else None
+    if known is not None:
+        _check_reported(known)
     report = known or await _created(tx, s, name, new, now)
     if not report.is_over:
         title = new.title if known else None
@@ -111,10 +114,9 @@ async def _locked(tx: Tx, name: str) -> Report | None:
 
 
 async def _id_of(tx: Tx, name: str) -> int | None:
-    if (found := await runs.by_external_id(tx, name)) is not None:
-        return found.id
     if (ours := OURS.match(name)) is None:
-        return None
+        found = await runs.by_external_id(tx, name)
+        return None if found is None else found.id
     run = await runs.get(tx, int(ours[1]))
     return None if run is None or run.external_id is not None else run.id
 
@@ -153,7 +155,8 @@ async def tell(s: Services, name: str, told: Sequence[SurfaceEvent], key: str | 
 
 
 async def _tell(tx: Tx, s: Services, name: str, told: Sequence[SurfaceEvent], key: str | None, now: int) -> Told:
-    if key is None and all(map(_is_plain, told)) and (found := await reports.advance(tx, name, len(told))) is not None:
+    is_plain = key is None and OURS.match(name) is None and all(map(_is_plain, told))
+    if is_plain and (found := await reports.advance(tx, name, len(told))) is not None:
         return await _append(tx, found, told, now)
     if (before := await repeats.known(tx, key, ("told", name, told), now)) is not None:
         return Told(*before)
@@ -227,18 +230,26 @@ async def _amend(tx: Tx, name: str, wanted: Amendment, now: int) -> Report:
     report = await _locked(tx, name)
     if report is None:
         raise RunNotFound
+    _check_reported(report)
     return await _amended(tx, report, wanted, now)
+
+
+def _check_reported(report: Report) -> None:
+    """Refuse a run that no program reports, also where nothing is to change: the answer would tell a reporter of it."""
+    if report.run.backend != EXTERNAL:
+        raise BackendUnsupported(f"Run {report.run.id} is executed here; it is not for reporters to change.")
 
 
 async def _amended(tx: Tx, report: Report, wanted: Amendment, now: int, started_at: int | None = None) -> Report:
     if wanted == Amendment() and started_at is None:
         return report
     run = report.run
-    if run.backend != EXTERNAL:
-        raise BackendUnsupported(f"Run {run.id} is executed here; it is not for reporters to change.")
     if report.is_over and wanted.status not in (None, report.status):
         raise InvalidTransition(f"Run {report.name!r} is over: {report.status}.", current=run.status)
     change = Change(run, now)
+    if started_at is not None and started_at > now + AHEAD_MS:
+        # It could only end behind that, and would be among what ended last until then.
+        started_at = now
     fields = {"title": wanted.title, "metadata": wanted.metadata, "started_at": started_at}
     change.set(**{field: value for field, value in fields.items() if value is not None})
     if not report.is_over and wanted.status in (COMPLETED, ERROR):

@@ -18,6 +18,7 @@ from agentrunner.domain.errors import (
 from agentrunner.domain.event import EventType, NewEvent, new_event
 from agentrunner.domain.project import Project
 from agentrunner.domain.recording import REPLAY
+from agentrunner.domain.report import OURS
 from agentrunner.domain.run import RESOURCE_LIMITS, NewRun, Run, Usage, split_secrets, title_of
 from agentrunner.domain.state import ACTIVE, TRANSITIONS, Cause, Desired, Hold, Phase, Reason, Status
 from agentrunner.domain.worker import lacking
@@ -59,13 +60,17 @@ def _check(s: Services, request: NewRun) -> None:
     for name, text in {**texts, "labels": "".join(request.labels.values())}.items():
         if "\x00" in text:
             raise InvalidField(f"`{name}` contains a NUL character; leave it out.")
+    if OURS.match(request.external_id or ""):
+        raise InvalidField(f"`external_id`: names like {request.external_id!r} are given out by the server alone.")
     if request.backend != EXTERNAL:
         s.backends.get(request.backend).check(request.goal, request.options)
 
 
 async def _create_all(tx: Tx, s: Services, requests: Sequence[NewRun], key: str | None, now: int) -> list[Run]:
     if (created_before := await repeats.known(tx, key, requests, now)) is not None:
-        return await runs.by_ids(tx, created_before)
+        found = await runs.by_ids(tx, created_before)
+        repeats.check_kept(found, created_before)
+        return found
     await _check_room(tx, s, len(requests))
     await _check_limits(tx, s, requests, now)
     created = [await _create(tx, s, request, now) for request in requests]

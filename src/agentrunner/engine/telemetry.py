@@ -15,6 +15,7 @@ import msgspec
 
 from agentrunner.domain.errors import NameTaken
 from agentrunner.domain.event import EventType, NewEvent
+from agentrunner.domain.report import OURS, message_of
 from agentrunner.domain.run import NewRun, Run
 from agentrunner.domain.span import MAX_SPANS, Span
 from agentrunner.domain.state import Cause, Reason
@@ -98,7 +99,7 @@ async def _take(
 ) -> _Told | None:
     run, began = await _find(tx, s, found, now), False
     if run is None:
-        if not (found.is_of_an_agent and may_begin):
+        if not (found.is_of_an_agent and may_begin) or OURS.match(external_id_of(found)):
             return None
         run, began = await _begin(tx, s, found, now), True
     fresh = await _store(tx, run, found, redact, now)
@@ -283,8 +284,9 @@ async def _end(tx: Tx, run: Run, at: int) -> None:
     change = Change(run, max(at, run.started_at or 0))
     root, last = await telemetry.root_status(tx, run.id), await telemetry.last_of(tx, run.id, _TURN)
     if root == "error" or (last is not None and last[0] == EventType.ERROR):
-        message = str(msgspec.json.decode(last[1]).get("message", "")) if last and last[0] == EventType.ERROR else ""
-        text = message[:10_000] or "The last root span of its telemetry ended with an error."
+        # Others may tell of this run too: their `error` has any payload.
+        said = message_of(msgspec.json.decode(last[1])) if last and last[0] == EventType.ERROR else None
+        text = said or "The last root span of its telemetry ended with an error."
         cause, reason = Cause.FAILED, Reason.EXIT_NONZERO
     elif root is not None:
         cause, reason, text = Cause.COMPLETED, None, None

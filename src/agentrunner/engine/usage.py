@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from agentrunner.domain.run import Run
-from agentrunner.domain.usage import RunUsage, UsageReport, UsageSum, total
+from agentrunner.domain.usage import MAX_REPORTS, RunUsage, UsageReport, UsageSum, total
 from agentrunner.engine.change import Change
 from agentrunner.store import usage
 from agentrunner.store.base import Tx
@@ -21,7 +21,7 @@ async def count(tx: Tx, change: Change, report: UsageReport) -> None:
     Only the difference to what counted before is added, so what the run was told in other ways stays.
     """
     run_id = change.run.id
-    if not await usage.insert(tx, run_id, report):
+    if await usage.count(tx, run_id, MAX_REPORTS) >= MAX_REPORTS or not await usage.insert(tx, run_id, report):
         return
     whole = await usage.last(tx, run_id, "", report.seq)
     if report.span_id and whole is not None:

@@ -29,7 +29,7 @@ from agentrunner.local_runner.home import Home
 from agentrunner.local_runner.life import EPOCH, Life
 from agentrunner.local_runner.output import Pulse
 from agentrunner.process import procfs
-from agentrunner.process.adopt import RunDirectory, Settled, Spec, UnknownLayout
+from agentrunner.process.adopt import RunDirectory, Settled, Spec, UnknownLayout, is_live
 from agentrunner.worker.hints import Hints
 from agentrunner.workspace import environment
 
@@ -99,6 +99,13 @@ class LocalProcessRunner:
         self._is_closed = True
         if self._checks is not None:
             self._checks.cancel()
+        try:
+            await self._end_all()
+        finally:
+            # Also where waiting for it was cancelled: a second call does nothing, and the directory is for the next.
+            self._let_go()
+
+    async def _end_all(self) -> None:
         while self._starting:
             await self._settled.wait()
         if self._leaving:
@@ -109,6 +116,8 @@ class LocalProcessRunner:
         )
         for failure in [found for found in done if isinstance(found, BaseException)]:
             log.error("an agent could not be ended", error=str(failure))
+
+    def _let_go(self) -> None:
         is_empty = not self._live()
         for handle in self._live():
             handle.life.release()
@@ -209,8 +218,8 @@ class LocalProcessRunner:
     def _handle(self, about: About, directory: RunDirectory) -> LocalAgentHandle:
         assert self._hints is not None
         life = Life(directory, self._hints, self.config.spool_cap_bytes, partial(self._note_end, about.id))
-        # The files go when neither this runner nor anybody else can read them any more.
-        life.removal = weakref.finalize(life, _remove, directory.path)
+        # The files go when neither this runner nor anybody else can read them any more; never under a live agent.
+        life.removal = weakref.finalize(life, _remove_ended, directory.path)
         life.removal.atexit = False
         return LocalAgentHandle(about, life, self.config.enable_json_streaming)
 
@@ -348,6 +357,11 @@ def _write(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+
+
+def _remove_ended(path: Path) -> None:
+    if not is_live(path):
+        _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -50,23 +50,25 @@ async def last(tx: Tx, run_id: int, count: int) -> list[Event]:
 
 
 async def seq_at(tx: Tx, run_id: int, event_id: int, last_seq: int) -> int:
-    """The `seq` of a run's last event with an id up to `event_id`; 0 where that is before the first.
+    """The `seq` of a run's last event with an id up to `event_id`; 0 where that is before the first that is there.
 
     Within a run ids rise with `seq`, so an id that is not of this run is found by halving, with no index of its own.
     """
     row = await tx.one("SELECT run_id, seq FROM events WHERE id = ?", event_id)
     if row is not None and row[0] == run_id:
         return int(row[1])
-    low, high = 0, last_seq
+    at, low, high = 0, 0, last_seq
     sql = "SELECT seq, id FROM events WHERE run_id = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
     while low < high:
         middle = (low + high + 1) // 2
         found = await tx.one(sql, run_id, middle)
-        if found is None or found[1] <= event_id:
+        if found is None:
             low = middle
+        elif found[1] <= event_id:
+            at = low = middle
         else:
             high = found[0] - 1
-    return low
+    return at
 
 
 async def known(tx: Tx, run_id: int, producer: str, client_seqs: Sequence[int]) -> dict[int, int]:

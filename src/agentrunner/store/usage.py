@@ -1,11 +1,9 @@
 """The SQL of usage reports."""
 
-from agentrunner.domain.usage import UsageReport
+from agentrunner.domain.usage import MAX_REPORTS, UsageReport
 from agentrunner.store.base import Tx
 from agentrunner.store.columns import decode
 
-MOST = 20_000
-"""How many spans' reports one read takes: twice as many as a run has spans."""
 _COLUMNS = UsageReport.__struct_fields__
 _NAMES = ", ".join(_COLUMNS)
 _INSERT = f"""INSERT INTO usage_reports (run_id, {_NAMES}) VALUES (?, {", ".join("?" * len(_COLUMNS))})
@@ -14,13 +12,21 @@ _LATEST = f"""
     SELECT {", ".join("u." + name for name in _COLUMNS)} FROM usage_reports u
     WHERE u.run_id = ? AND u.seq = (SELECT max(v.seq) FROM usage_reports v
                                     WHERE v.run_id = u.run_id AND v.span_id = u.span_id)
-    ORDER BY u.seq LIMIT {MOST}
+    ORDER BY u.seq LIMIT {MAX_REPORTS}
 """
 
 
 async def insert(tx: Tx, run_id: int, report: UsageReport) -> bool:
     """Store a report; False where one with its id is there."""
     return await tx.run(_INSERT, run_id, *(getattr(report, name) for name in _COLUMNS)) > 0
+
+
+async def count(tx: Tx, run_id: int, most: int) -> int:
+    """How many reports a run has, counted up to `most`."""
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM usage_reports WHERE run_id = ? LIMIT {int(most)}) AS found"
+    row = await tx.one(sql, run_id)
+    assert row is not None
+    return int(row[0])
 
 
 async def last(tx: Tx, run_id: int, span_id: str, below: int) -> UsageReport | None:
