@@ -269,6 +269,12 @@ async def test_requests_are_described_as_they_are_checked(document: dict[str, An
     assert {"stream", "from", "to", "events", "state"} == set(part)
 
 
+async def test_what_a_query_names_may_be_missing(document: dict[str, Any]) -> None:
+    """404 is told of lists that a query may narrow to an agent that there is none of, and of no other list."""
+    for path, told in (("/v1/agents", True), ("/v1/stats", True), ("/v1/usage", True), ("/v1/views", False)):
+        assert ("404" in document["paths"][path]["get"]["responses"]) is told, path
+
+
 async def test_it_is_served(client: httpx.AsyncClient, application: Application) -> None:
     """`/openapi.json` answers the document, with the version of this package."""
     response = await client.get("/openapi.json")

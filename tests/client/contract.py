@@ -49,7 +49,7 @@ class Contract:
         usage = {"input_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 0}
         self.runs[run_id] = {
             **dict.fromkeys(empty), **{name: asked[name] for name in kept}, "id": run_id, "title": title_of(new),
-            "status": "QUEUED", "desired": "run", "attempt": 1, "usage": usage, "last_seq": 0,
+            "status": "QUEUED", "desired": "run", "attempt": 1, "usage": usage, "turns": 0, "last_seq": 0,
             "created_at": rfc3339(BORN),
         }  # fmt: skip
         self.events[run_id] = []
