@@ -35,6 +35,8 @@ async def test_what_they_do(client: httpx.AsyncClient, worker: httpx.AsyncClient
     """What waits, what is active, what is done; a worker that is not heard of any more is not there."""
     for _ in range(3):
         await create(client, options=COMMAND)
+    # Another program's run is nobody's here to work on.
+    await client.post("/api/runs", json={"id": "elsewhere"})
     await register(worker)
     first, _ = (await claim(worker, slots=2))[:2]
     outcome = {"status": "COMPLETED", "sizes": {"out": 0, "err": 0, "journal": 0}, "exit_code": 0}

@@ -11,10 +11,9 @@ from agentrunner.domain.instant import optional_rfc3339
 from agentrunner.domain.state import TERMINAL, Status
 from agentrunner.domain.token import Scope
 from agentrunner.domain.worker import Worker
-from agentrunner.engine import runs, workers
+from agentrunner.engine import runs, stats, workers
 from agentrunner.engine.services import Services
 from agentrunner.engine.wakeups import QUEUE_TOPIC, RUNS_TOPIC
-from agentrunner.store import stats
 
 PUSH_S = 1.0
 """How long a push waits for the runs that it is for."""
@@ -24,16 +23,16 @@ _MOST_PUSHED = 100
 async def show(context: Context, call: Call, _: str) -> None:
     """`GET /worker/status`."""
     found = await workers.all_with_lease(context.services)
-    counts = await context.services.db.read(stats.read, "status/")
+    counts = await stats.by_status(context.services)
     interval = round(float(context.services.settings.worker_check_interval))
     shown = RunnerWorkers(
         running=bool(_alive(found)),
         check_interval=interval,
         check_interval_seconds=interval,
         last_check=optional_rfc3339(max((worker.heard_at for worker, _ in found), default=None)),
-        active_runs=counts.get(Status.RUNNING, 0) + counts.get(Status.PAUSED, 0),
-        queued_runs=counts.get(Status.QUEUED, 0),
-        total_processed=sum(counts.get(status, 0) for status in TERMINAL),
+        active_runs=await stats.active(context.services),
+        queued_runs=counts[Status.QUEUED],
+        total_processed=sum(counts[status] for status in TERMINAL),
         workers=len(_alive(found)),
     )
     await call.json(shown)

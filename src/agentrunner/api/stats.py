@@ -26,7 +26,9 @@ Until = Annotated[
     str | None, QueryParameter(min_length=1, max_length=50, description=f"Until when: {_TIME}; else now.")
 ]
 Name = Annotated[str | None, QueryParameter(min_length=1, max_length=200)]
-Split = Annotated[By | None, QueryParameter(description="One of each agent, version or project.")]
+_SPLIT = QueryParameter(description="One of each agent, version or project.")
+Split = Annotated[By, _SPLIT]
+MaybeSplit = Annotated[By | None, _SPLIT]
 
 
 class Chosen(NamedTuple):
@@ -61,7 +63,7 @@ def window(services: Services, since: str | None, until: str | None) -> tuple[in
 
 @get("/v1/stats", opt={"scope": Scope.READ}, dependencies=CHOSEN, summary="Figures of finished runs over time")
 async def show(
-    context: Given, narrowed: Narrowed, since: Since = "24h", until: Until = None, by: Split = None
+    context: Given, narrowed: Narrowed, since: Since = "24h", until: Until = None, by: MaybeSplit = None
 ) -> Stats:
     """Outcomes, durations, waits, tokens and cost, in at most about 400 minutes, hours or days."""
     asked = Asked(*window(context.services, since, until), *narrowed, by)

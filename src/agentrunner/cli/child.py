@@ -123,14 +123,20 @@ class Child:
                 self._process.returncode = os.waitstatus_to_exitcode(status)
 
     def _end_tree(self) -> None:
-        """End what the command has left running: asked first, then killed until nobody is left."""
+        """End what the command has left running: asked first, then killed until nobody is left.
+
+        Whoever has become another user is not ours to kill: that is left behind, and said.
+        """
         if not _signal_all(signal.SIGTERM):
             return
         deadline = time.monotonic() + GRACE_S
         while _tree() and time.monotonic() < deadline:
             self._step(0.02)
-        while _signal_all(signal.SIGKILL):
+        deadline += GRACE_S
+        while (left := _signal_all(signal.SIGKILL)) and time.monotonic() < deadline:
             self._step(0.02)
+        if left:
+            print(f"agentrunner: {left} processes of the command cannot be ended and go on.", file=sys.stderr)
 
 
 def _tree() -> set[int]:

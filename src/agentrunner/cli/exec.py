@@ -35,7 +35,8 @@ def execute(context: click.Context, /, argv: tuple[str, ...], labels: tuple[str,
     killed it, 127 or 126 where it cannot be started.
 
     It never waits for the server: what the server does not get is kept, for the next report or for
-    `agentrunner report --flush`. Values of variables named like a KEY, TOKEN, SECRET or PASSWORD are masked.
+    `agentrunner report --flush`. Values of variables named like a KEY, TOKEN, SECRET or PASSWORD are masked;
+    arguments are reported as they are, so give secrets by such a variable.
     """
     from agentrunner.cli.child import Child
     from agentrunner.cli.request import pairs

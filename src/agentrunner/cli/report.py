@@ -39,6 +39,7 @@ def report(session: Session, /, title: str, steps: int, interval: int, flush: bo
     """
     if flush:
         return _flush(session)
+    from agentrunner.cli.terminal import one_line
     from agentrunner.cli.walk import Walk
     from agentrunner.domain.errors import AgentRunnerError
 
@@ -47,7 +48,7 @@ def report(session: Session, /, title: str, steps: int, interval: int, flush: bo
     try:
         return _tell(session, walk, title, lambda: _steps(session, walk, steps, given["fail_at"]))
     except AgentRunnerError as error:
-        session.out.line(f"\n❌ Error: {error.detail}")
+        session.out.line(f"\n❌ Error: {one_line(error.detail)}")
         return failures.FAILURE
 
 

@@ -43,6 +43,11 @@ async def by_status(s: Services) -> dict[Status, int]:
     return {status: found.get(status.value, 0) for status in Status}
 
 
+async def active(s: Services) -> int:
+    """How many runs workers have in hand; those that other programs report are not among them."""
+    return await s.db.read(stats.get, "active")
+
+
 async def ended(s: Services, after: tuple[int, int], before: int, limit: int) -> list[Run]:
     """The runs that ended (time, id) behind `after` and before a time, in that order. Raises QueryTimeout."""
     return await s.db.search(runs.ended_page, after, before, limit)
