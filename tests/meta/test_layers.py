@@ -27,6 +27,7 @@ DRIVERS = "Only app picks a driver, also indirectly"
 CONCRETE = "Only app names drivers and backends"
 CLIENT = "A client knows only words"
 WORKER = "A worker reaches the store only over HTTP"
+LIBRARY = "The process library needs neither server nor database"
 ALONE = "Zygote and shim stand alone"
 
 TYPE_ONLY = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import agentrunner.engine"
@@ -61,6 +62,8 @@ PLANTED = [
     ),
     pytest.param({"client/planted.py": "import agentrunner.engine"}, {CLIENT}, id="client-engine"),
     pytest.param({"worker/planted.py": "import agentrunner.store"}, {WORKER}, id="worker-store"),
+    pytest.param({"local_runner/planted.py": "import agentrunner.engine"}, {LIBRARY}, id="library-engine"),
+    pytest.param({"local_runner/planted.py": "import sqlite3"}, {LIBRARY}, id="library-database"),
     pytest.param({"process/shim.py": "import agentrunner.domain"}, {ALONE}, id="shim-domain"),
     pytest.param({"process/zygote.py": "import asyncio"}, {ALONE}, id="zygote-asyncio"),
 ]  # fmt: skip
