@@ -36,6 +36,7 @@ def lines(type: str, payload: Any = None, **fields: Any) -> list[str]:
         ("message", {"role": "user", "text": "Hi"}, ["    2.50s » Hi"]),
         ("thinking", {"text": ""}, []),
         ("tool.called", {"name": "Bash", "input": {"command": "ls -l"}}, ['    2.50s ▸ Bash command="ls -l"']),
+        ("tool.called", {"toolName": "ReadFile", "path": "a"}, ["    2.50s ▸ ReadFile"]),
         ("tool.result", {"ok": False, "output": "no"}, ["    2.50s ✗ no"]),
         ("usage", {"input_tokens": 3, "output_tokens": 4}, ["    2.50s ∑ 3 in, 4 out"]),
         ("cost", {"usd": 0.25}, ["    2.50s ∑ $0.2500"]),

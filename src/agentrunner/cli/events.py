@@ -82,7 +82,8 @@ def _thinking(out: Output, event: EventView, payload: Payload) -> Iterator[str]:
 def _called(out: Output, event: EventView, payload: Payload) -> Iterator[str]:
     given = payload.get("input")
     words = _fields(given) if isinstance(given, dict) else ""
-    name = out.paint(one_line(str(payload.get("name", "tool"))), bold=True)
+    # The second is how clients of the Agent Ops surface call it.
+    name = out.paint(one_line(str(payload.get("name") or payload.get("toolName") or "tool")), bold=True)
     yield f"{out.paint('▸', 'blue')} {name} {words}".rstrip()
 
 
