@@ -149,10 +149,13 @@ print(int(found["SigIgn"], 16) & ~(3 << 31) == 1 << 12 | 1 << 24, int(found["Sig
 def test_the_agent_is_born_clean(runs: Runs) -> None:
     """Descriptors 0 to 2 (3 is its own look), a session of its own, default signals, no new privileges, our umask."""
     before = os.umask(0o027)
+    ignored = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGQUIT, signal.SIGUSR1)}
     try:
         directory, _ = runs.run([*PYTHON, INSIDE])
     finally:
         os.umask(before)
+        for number, handler in ignored.items():
+            signal.signal(number, handler)
     found = output(directory).decode().splitlines()
     assert found[0] == "[0, 1, 2, 3]"
     assert found[1] == "True 0o27"

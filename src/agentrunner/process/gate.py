@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from agentrunner.process.tree import Tree
 
 LAYOUT = 2
-_CAUGHT = (signals.SIGHUP, signals.SIGINT, signals.SIGTERM, signals.SIGPIPE, signals.SIGCHLD, signals.SIGIO)
-_IGNORED_BY_PYTHON = (signals.SIGXFSZ,)
+_SETTABLE = tuple(number for number in range(1, 65) if number not in (signals.SIGKILL, signals.SIGSTOP, 32, 33))
+"""Every signal but those that cannot be set and the C library's own two."""
 _LAST_DESCRIPTOR = 2**31 - 1
 
 
@@ -147,7 +147,8 @@ def _leave_the_shim(child: _Child, go_read: int, error_write: int) -> None:
     """A session of its own, default signals, and no descriptor but 0 to 2 and the gate's."""
     os.setsid()
     signals.set_wakeup_fd(-1)
-    for number in (*_CAUGHT, *_IGNORED_BY_PYTHON):
+    # All of them: a shell that starts the worker in the background has it ignore SIGINT and SIGQUIT.
+    for number in _SETTABLE:
         signals.signal(number, signals.SIG_DFL)
     signals.pthread_sigmask(signals.SIG_SETMASK, ())
     for target, end in enumerate(child.ends):
