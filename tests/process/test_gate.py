@@ -2,11 +2,14 @@
 
 import os
 import signal
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from agentrunner.process import procfs
 from agentrunner.process.adopt import RunDirectory, Settled, State
+from mounts import small_disk
 from process.given import PYTHON, Runs, fact, facts, output
 from waiting import until
 
@@ -20,6 +23,11 @@ def executed(runs: Runs) -> int:
     """How often."""
     path = runs.state / "executed"
     return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended."""
+    return not procfs.is_alive(pid)
 
 
 def stalled(runs: Runs, point: str) -> tuple[RunDirectory, int]:
@@ -52,7 +60,7 @@ def test_a_shim_killed_before_proc_json_never_executes(runs: Runs, point: str) -
     if point == "locked":
         # The late shim has come as far as the point where its spec lets it wait for ever.
         os.kill(late, signal.SIGKILL)
-    until(lambda: not procfs.is_alive(late))
+    until(partial(gone, late))
 
 
 def test_a_shim_killed_behind_proc_json_is_lost(runs: Runs) -> None:
@@ -84,8 +92,25 @@ def test_the_worker_closes_the_gate_first(runs: Runs) -> None:
     directory = runs.create(agent(runs))
     assert directory.settle() is Settled.NEVER_WILL
     pid = runs.zygote.spawn(directory.path)
-    until(lambda: not procfs.is_alive(pid))
+    until(partial(gone, pid))
     assert directory.proc() is None
+    assert executed(runs) == 0
+
+
+def test_the_gate_closes_without_an_inode(runs: Runs, tmp_path: Path) -> None:
+    """A directory is made with all that closing needs: on a full disk nothing waits for room to be told to stop."""
+    spec = runs.create(agent(runs)).spec()
+    for inodes in range(4, 12):
+        with small_disk(tmp_path / "small", 64, inodes) as root:
+            try:
+                directory = RunDirectory.create(root, spec)
+            except OSError:
+                assert list(root.iterdir()) == []
+                continue
+            assert directory.settle() is Settled.NEVER_WILL
+            late = runs.zygote.spawn(directory.path)
+            until(partial(gone, late))
+            assert directory.settle() is Settled.NEVER_WILL
     assert executed(runs) == 0
 
 
@@ -96,7 +121,7 @@ def test_asking_many_times_executes_once(runs: Runs) -> None:
         runs.zygote.spawn(directory.path)
     until(directory.exit)
     late = runs.zygote.spawn(directory.path)
-    until(lambda: not procfs.is_alive(late))
+    until(partial(gone, late))
     assert executed(runs) == 1
     assert [found.name for found in facts(directory)].count("started") == 1
 

@@ -1,13 +1,16 @@
 """Run directories as a worker sees them: what was asked for, what became of it, and how to speak to its shim.
 
-Layout, version 2: `spec.json`, `prompt`, `lock`, `start` (a second name of `lock`, or an empty file where a worker made
-it), `proc.json`, `journal`, `ctl`, `exit`; of a pipe `out`, `err` and `idx` are there from their first byte on.
+Layout, version 2: `spec.json`, `prompt`, `lock`, `start` (a second name of `lock`), `proc.json`, `journal`, `ctl`,
+`exit`; of a pipe `out`, `err` and `idx` are there from their first byte on.
 """
 
+import errno
 import fcntl
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -168,7 +171,7 @@ class RunDirectory:
         except OSError:
             # Nobody knows of it yet; left there, each try on a full disk would leave another one. No directory is read
             # for that: a descriptor may be what is missing.
-            for name in ("prompt", "spec.tmp", "spec.json"):
+            for name in ("prompt", "lock", "spec.tmp", "spec.json"):
                 (path / name).unlink(missing_ok=True)
             path.rmdir()
             raise
@@ -212,28 +215,49 @@ class RunDirectory:
         """One step at the start gate; never waits. Call it only where no start is on its way that should win.
 
         Creating `start` closes the gate to every shim that has not passed it. Whoever created it, the answer is certain
-        once `proc.json` is there, or `lock` can be had and it still is not.
+        once `proc.json` is there, or `lock` can be had and it still is not. Raises OSError.
         """
         if self.proc() is not None:
             return Settled.STARTED
+        with self._locked() as is_free:
+            is_closed = self._close_gate()
+            if not is_free:
+                return Settled.UNDECIDED
+            if self.proc() is not None:
+                return Settled.STARTED
+            if not is_closed:
+                # A rename needs neither inode nor block, and while `lock` is held here no shim passes.
+                (self.path / "spec.json").rename(self.path / "start")
+        return Settled.NEVER_WILL
+
+    def _close_gate(self) -> bool:
+        """Create `start`; False where the disk has no room even for that."""
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            os.close(os.open(self.path / "start", flags, 0o600))
+            os.link(self.path / "lock", self.path / "start")
         except FileExistsError:
             pass
-        if self._is_locked():
-            return Settled.UNDECIDED
-        return Settled.STARTED if self.proc() is not None else Settled.NEVER_WILL
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return False
+        return True
 
-    def _is_locked(self) -> bool:
+    @contextmanager
+    def _locked(self) -> Iterator[bool]:
+        """Hold `lock`; False where a shim does."""
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
+            yield False
+        else:
+            yield True
         finally:
             os.close(descriptor)
-        return False
+
+    def _is_locked(self) -> bool:
+        with self._locked() as is_free:
+            return not is_free
 
     def state(self) -> State:
         """What became of the attempt; only after `settle` said STARTED."""
@@ -356,6 +380,8 @@ def _name(uid: str, number: int) -> str:
 def _fill(path: Path, spec: Spec) -> None:
     if spec.prompt is not None:
         _write(path / "prompt", spec.prompt.encode())
+    # Made here, so that the gate can be closed also when there is no inode any more.
+    _write(path / "lock", b"")
     content = {**asdict(spec), "prompt": None}
     _write(path / "spec.tmp", json.dumps(content).encode())
     (path / "spec.tmp").rename(path / "spec.json")

@@ -194,7 +194,7 @@ class Execution:
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + _SPAWNED_WITHIN_S
-        while spawned and directory.proc() is None and clock() < deadline and self._may_come():
+        while spawned and directory.proc() is None and clock() < deadline and self._should_come():
             await self._wait(_RECHECK_S if self._is_hinted else _SETTLE_S)
         pause_s = _SETTLE_S
         while (settled := directory.settle()) is Settled.UNDECIDED:
@@ -202,8 +202,12 @@ class Execution:
             pause_s = min(pause_s * 2, _LONGEST_SETTLE_S)
         return settled is Settled.STARTED
 
-    def _may_come(self) -> bool:
-        """False once the zygote is gone that was asked; while another execution speaks to it, it is not."""
+    def _should_come(self) -> bool:
+        """False once the zygote is gone that was asked (while another execution speaks to it, it is not), and once
+        the run is to stop: then whoever is first at the gate decides.
+        """
+        if self._steering.desired is Desired.STOP:
+            return False
         return self._host.spawning.locked() or self._host.zygote.is_connected()
 
     async def _follow(self, directory: RunDirectory) -> None:
