@@ -27,9 +27,10 @@ check: ready ## format, lint, types, layers, sizes: everything but the tests, in
 format: ready ## rewrite the sources in the house format
 	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format --quiet .
 
+# Tests wait far more than they compute, so two at a time take little more than half of the time.
 # PYTEST_STATUS names a file for pytest's exit code; make then succeeds and pytest's summary stays the last line.
 test: check programs-ready ## check, then every test (ARGS="tests/store -x" runs some)
-	@$(PYTHON_BIN) -m pytest $(ARGS) || $(if $(PYTEST_STATUS),echo $$? >"$(PYTEST_STATUS)",exit $$?)
+	@$(PYTHON_BIN) -m pytest -n 2 --dist loadfile $(ARGS) || $(if $(PYTEST_STATUS),echo $$? >"$(PYTEST_STATUS)",exit $$?)
 
 chaos: ready programs-ready ## kill what can be killed and prove what must stay true (FULL=1: 10,000 runs, ten minutes)
 	@$(PYTHON_BIN) tests/chaos $(if $(FULL),--full)

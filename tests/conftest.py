@@ -1,6 +1,7 @@
 """What all tests share: databases of both drivers, and the proof that no process is left at the end."""
 
 import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ MARK = "AGENTRUNNER_TEST_SESSION"
 def no_process_left() -> Iterator[None]:
     """Fail the session where a process that a test has started outlives the tests by more than a moment."""
     mark = os.environ[MARK] = uuid.uuid4().hex
+    # Whoever was started in the background ignores it, and so would every program that a test ends by Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     try:
         until(lambda: not left_over(mark), timeout=5.0, every=0.05)
