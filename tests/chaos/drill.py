@@ -200,7 +200,7 @@ def _show(shared: Drill) -> None:
     )
 
 
-def _calm(shared: Drill, calm: threading.Event, within_s: float) -> tuple[float, dict[str, int], dict[str, int]]:
+def _calm(shared: Drill, calm: threading.Event, within_s: float) -> tuple[float, remains.Open, remains.Open]:
     """Nothing is killed: what is left ends, then the last short runs come at full speed.
 
     Answers how many a second, and the descriptors of each part before and after them.

@@ -3,29 +3,42 @@
 import contextlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from chaos.harness import Keeper
 from e2e.product import Product
 from waiting import until
 
+Open: TypeAlias = dict[str, Counter[str]]
+"""What each part has open: how many of each kind."""
 GROWTH = 12
 """Descriptors by which a process may differ between two quiet moments: connections come and go."""
 _CLEARED_WITHIN_S = 60.0
-_SETTLED_WITHIN_S = 30.0
+_SETTLED_WITHIN_S = 90.0
+"""A server closes an idle connection after 75 s, whatever its client does."""
 
 
-def descriptors(keeper: Keeper) -> dict[str, int]:
-    """How many each part has open."""
+def descriptors(keeper: Keeper) -> Open:
+    """How many each part has open, by what they are."""
     found = {}
     for name in keeper.names:
         if (current := keeper.current(name)) is not None:
-            found[name] = len(os.listdir(f"/proc/{current[0].pid}/fd"))
+            found[name] = Counter(map(_kind, Path(f"/proc/{current[0].pid}/fd").iterdir()))
     return found
 
 
-def settled(keeper: Keeper, before: dict[str, int]) -> dict[str, int]:
+def _kind(descriptor: Path) -> str:
+    """`socket`, `pipe`, the name of a file; `closed` where it was meanwhile."""
+    try:
+        return Path(os.readlink(descriptor)).name.partition(":")[0]
+    except FileNotFoundError:
+        return "closed"
+
+
+def settled(keeper: Keeper, before: Open) -> Open:
     """The descriptors of each part once idle connections were closed, or after the time in which they should be.
 
     A pool of connections forgets an idle one only when it is used again, with the next heartbeat.
@@ -33,11 +46,16 @@ def settled(keeper: Keeper, before: dict[str, int]) -> dict[str, int]:
 
     def are_few() -> bool:
         now = descriptors(keeper)
-        return all(now[name] <= before[name] + GROWTH for name in before.keys() & now.keys())
+        return not any(_growth(before[name], now[name]) for name in before.keys() & now.keys())
 
     with contextlib.suppress(AssertionError):
         until(are_few, _SETTLED_WITHIN_S, 0.2)
     return descriptors(keeper)
+
+
+def _growth(before: Counter[str], after: Counter[str]) -> str:
+    """What there is more of, where it is too much."""
+    return f"{after - before} more than {before}" if after.total() > before.total() + GROWTH else ""
 
 
 def directories(data_dir: Path) -> list[Path]:
@@ -58,7 +76,7 @@ def groups(data_dir: Path) -> list[str]:
     return [str(group) for base in bases if os.path.isdir(base) for group in Path(base).iterdir() if group.is_dir()]
 
 
-def look_at(product: Product, made: tuple[int, int], before: dict[str, int], after: dict[str, int]) -> Iterator[str]:
+def look_at(product: Product, made: tuple[int, int], before: Open, after: Open) -> Iterator[str]:
     """Everything that should not be, with the parts still running; `before` and `after` are descriptors.
 
     `made`: how many attempts, and how many starts a kill of worker or zygote may have cut short, a slot's worth each.
@@ -78,8 +96,8 @@ def look_at(product: Product, made: tuple[int, int], before: dict[str, int], aft
     if len(found) - len(executed) > starts_cut:
         yield f"{len(found) - len(executed)} directories were never executed, with {starts_cut} kills"
     for name in before.keys() & after.keys():
-        if after[name] > before[name] + GROWTH:
-            yield f"{name} has {after[name]} descriptors open, {before[name]} before"
+        if more := _growth(before[name], after[name]):
+            yield f"{name} has descriptors open: {more}"
 
 
 def clear_up(product: Product) -> int:
