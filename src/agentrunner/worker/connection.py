@@ -8,6 +8,8 @@ import aiohttp
 from agentrunner.domain.errors import ServerUnreachable
 
 _PIECE_BYTES = 1 << 16
+_IDLE_S = 4.0
+"""The pool takes its oldest connection first, so that heartbeats alone would keep every connection of a burst in use."""
 
 
 class Answer(NamedTuple):
@@ -33,7 +35,11 @@ class HttpConnection:
     """A connection over HTTP; made within a running event loop."""
 
     def __init__(self, url: str, socket: str | None, token: str) -> None:
-        connector = aiohttp.TCPConnector(limit=0) if socket is None else aiohttp.UnixConnector(socket, limit=0)
+        connector = (
+            aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S)
+            if socket is None
+            else aiohttp.UnixConnector(socket, limit=0, keepalive_timeout=_IDLE_S)
+        )
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._url = url.rstrip("/")
         self._session = aiohttp.ClientSession(
