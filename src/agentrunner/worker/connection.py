@@ -9,7 +9,7 @@ from agentrunner.domain.errors import ServerUnreachable
 
 _PIECE_BYTES = 1 << 16
 _IDLE_S = 4.0
-"""The pool takes its oldest connection first, so that heartbeats alone would keep every connection of a burst in use."""
+"""The pool takes its oldest connection first, so heartbeats alone would keep every connection of a burst in use."""
 
 
 class Answer(NamedTuple):
