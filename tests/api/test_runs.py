@@ -118,6 +118,16 @@ async def test_pages_are_complete_and_without_repeats(client: httpx.AsyncClient)
     assert seen == list(range(25, 0, -1))
 
 
+async def test_pages_end_early_where_runs_are_large(client: httpx.AsyncClient) -> None:
+    """No page has much more than 4 MiB, whatever its limit, and none is left out."""
+    for _ in range(9):
+        await new_run(client, metadata={"text": "x" * 1_000_000})
+    first = (await client.get("/v1/runs?limit=500")).json()
+    assert [run["id"] for run in first["items"]] == [9, 8, 7, 6, 5]
+    rest = (await client.get(f"/v1/runs?limit=500&cursor={first['next_cursor']}")).json()
+    assert ([run["id"] for run in rest["items"]], rest["next_cursor"]) == ([4, 3, 2, 1], None)
+
+
 async def test_filters(client: httpx.AsyncClient) -> None:
     """Each filter narrows; several values of one are alternatives, several filters and labels all hold."""
     await client.post("/v1/projects", json={"name": "web app"})

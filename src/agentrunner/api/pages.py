@@ -49,15 +49,19 @@ async def gather(
     more behind it, else nothing.
     """
     items: list[bytes] = []
-    size, seen = 0, list[T]()
+    size, seen, count = 0, list[T](), min(READ, limit)
     while True:
-        found = await read(seen, READ + 1)
-        for each in found[:READ]:
+        # One more than is looked at says whether more are behind.
+        found = await read(seen, count + 1)
+        for each in found[:count]:
             if len(items) >= limit or size >= PAGE_BYTES:
                 return items, seen
             seen = [each]
             if (item := show(each)) is not None:
                 items.append(item)
                 size += len(item)
-        if len(found) <= READ:
+        if len(found) <= count:
             return items, []
+        if len(items) >= limit:
+            return items, seen
+        count = READ

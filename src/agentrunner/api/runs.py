@@ -1,6 +1,6 @@
 """Runs over HTTP: create, list, look at, wish for, retry, send input."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from agentrunner.api import query
 from agentrunner.api.auth import permit
 from agentrunner.api.call import Call, decode
 from agentrunner.api.context import Context
+from agentrunner.api.pages import gather
 from agentrunner.api.routes import Given, Raw, RunId
 from agentrunner.domain import decision
 from agentrunner.domain.decision import InputView, NewInput
@@ -27,6 +28,7 @@ from agentrunner.domain.token import Scope
 from agentrunner.engine import explain as explanations
 from agentrunner.engine import inputs, runs, search
 from agentrunner.engine.runs import EXTERNAL, Wished
+from agentrunner.store.runs import RunRow
 
 CREATE_BYTES = 8 * 1024 * 1024
 MOST_DEPTH = 100
@@ -150,14 +152,17 @@ def _asked(query_string: bytes) -> tuple[RunsQuery, Mapping[str, Any]]:
 
 
 async def page(context: Context, call: Call, _: str) -> None:
-    """`GET /v1/runs`."""
+    """`GET /v1/runs`: at most `limit` runs and 4 MiB of them."""
     asked, wanted = _asked(call.scope["query_string"])
     reached = await search.indexed_to(context.services, wanted["query"])
-    rows = await runs.page_rows(context.services, wanted, query.position(_NOUN, asked.cursor), asked.limit + 1)
-    following = b"null"
-    if len(rows) > asked.limit:
-        following = b'"%b"' % query.cursor(_NOUN, rows[asked.limit - 1][0]).encode()
-    items = b",".join(map(context.wire_runs.of, rows[: asked.limit]))
+    before = query.position(_NOUN, asked.cursor)
+
+    def read(seen: Sequence[RunRow], count: int) -> Awaitable[list[RunRow]]:
+        return runs.page_rows(context.services, wanted, seen[-1][0] if seen else before, count)
+
+    shown, last = await gather(read, context.wire_runs.of, asked.limit)
+    following = b'"%b"' % query.cursor(_NOUN, last[-1][0]).encode() if last else b"null"
+    items = b",".join(shown)
     behind = b"" if reached is None else b',"indexed_to":"%b"' % rfc3339(reached).encode()
     await call.answer(b'{"items":[%b],"next_cursor":%b%b}' % (items, following, behind))
 
