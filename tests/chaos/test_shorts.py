@@ -95,6 +95,18 @@ def test_another_attempt_needs_a_reason_and_a_dead_one_before(tmp_path: Path) ->
     assert "executed_twice" in judged(tmp_path, retried(), beside, "retry", stood=True)
 
 
+def test_an_attempt_that_was_killed_at_once_may_have_written_nothing(tmp_path: Path) -> None:
+    """Ended with its lease, and told as started; one that ended by itself has to have been there."""
+    lost = [*whole()[:3], event(4, "run.failed", reason="worker_lost", signal=9)]
+    assert judged(tmp_path, lost, "", "fail", stood=True) == set()
+    assert "identity_changed" in judged(tmp_path, [*whole()[:3], event(4, "run.completed", exit_code=0)], "", "fail")
+    events = retried()
+    late = [each for each in events if each["type"] != "log" or "bb" in str(each)]
+    for number, each in enumerate(late, 1):
+        each["seq"] = number
+    assert judged(tmp_path, late, SECOND, "retry", stood=True) == set()
+
+
 def test_a_run_is_held_by_a_worker_that_stood_still_while_it_had_it() -> None:
     """Not by another worker, nor by one that stood still before or after."""
     at = instant(whole()[1]["ts"])
