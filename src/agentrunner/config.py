@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 PREFIX = "AGENTRUNNER_"
 
@@ -48,6 +49,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("allow_hosts", str, "", "names beside loopback that the Host header may have, separated by commas"),
     Setting("cors_origins", str, "", "origins that browsers may call from, separated by commas; empty: none"),
     Setting("insecure_no_auth", bool, False, "no token on loopback; never opens the worker protocol"),
+    Setting("session_days", float, 30.0, "days after which a browser has to sign in again"),
     Setting("workers_from_network", bool, False, "serve the worker protocol on TCP too, not only on the Unix socket"),
     Setting("slots", int, 16, "how many runs this host's worker executes at once"),
     Setting("max_running", int, 1000, "how many runs may be active at once, over all workers"),
@@ -79,10 +81,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("worker_batch_size", int, 1000, "how many runs a worker takes at once, 1 to 1000", "WORKER_BATCH_SIZE"),
     Setting("worker_name", str, "", "how this worker is called; empty: the host's name"),
+    Setting("forgejo_url", str, "", "a Forgejo whose health the console shows; empty: none", "NEXT_PUBLIC_FORGEJO_URL"),
+    Setting("taiga_url", str, "", "a Taiga whose health the console shows; empty: none", "NEXT_PUBLIC_TAIGA_URL"),
+    Setting("ollama_url", str, "", "an Ollama whose health the console shows; empty: none", "NEXT_PUBLIC_OLLAMA_URL"),
     Setting("polling_interval_fast", int, 1500, "console: milliseconds between polls where streaming is not possible"),
     Setting("polling_max_backoff", int, 30_000, "console: the longest pause between polls, milliseconds"),
     Setting("event_max_buffer", int, 1000, "console: how many events of a run a browser keeps"),
 )
+OPTIONAL_SERVICES = ("forgejo", "taiga", "ollama")
+"""Each has a setting with its URL."""
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 _NAMES = {setting.attribute: setting.name for setting in SETTINGS}
 
@@ -130,6 +137,22 @@ def _check(values: Mapping[str, Any]) -> None:
     for name, high in (("worker_check_interval", 30), ("worker_batch_size", 1000)):
         if not 1 <= values[name] <= high:
             raise BadSetting(f"{BY_NAME[name].variable}={values[name]:g} must be from 1 to {high}")
+    for name in OPTIONAL_SERVICES:
+        _check_url(f"{name}_url", values[f"{name}_url"])
+
+
+def _check_url(name: str, url: str) -> None:
+    """Refuse what is no plain http(s) address; the value is not shown, for it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_good = False
+    else:
+        is_good = is_good and url.isascii() and url.isprintable() and " " not in url
+        is_good = is_good and "@" not in parts.netloc and not parts.query and not parts.fragment
+    if url and not is_good:
+        raise BadSetting(f"`{name}` has to be like http://localhost:3000, without a user, a query or a fragment")
 
 
 def default_data_dir(environment: Mapping[str, str]) -> str:

@@ -20,7 +20,12 @@ def operations(application: Application) -> list[tuple[str, str, Scope | None]]:
     found = []
     for path, item in json.loads(application.document())["paths"].items():
         for method, operation in item.items():
-            filled = path.replace("{run_id}", "999").replace("{token_id}", "999").replace("{name}", "default")
+            filled = (
+                path.replace("{run_id}", "999")
+                .replace("{token_id}", "999")
+                .replace("{session_id}", "999")
+                .replace("{name}", "default")
+            )
             filled = re.sub(r"\{\w+\}", "1", filled)
             scope = operation["x-scope"]
             found.append((method.upper(), filled, None if scope is None else Scope(scope)))
@@ -68,15 +73,18 @@ async def test_what_scopes_are_for(application: Application) -> None:
         *("/api/v1/agents/default/register", version, f"{version}/1/runs"),
     }
     for method, path, needed in operations(application):
-        if method == "GET":
+        if path in ("/v1/logout", "/v1/logins/token"):
+            assert needed is (Scope.READ if path == "/v1/logout" else None)
+        elif method == "GET":
             assert needed in (None, Scope.READ, Scope.METRICS, Scope.ADMIN), path
         else:
             assert needed in ((Scope.REPORT,) if path in handing_in else (Scope.ADMIN, Scope.WORKER)), (method, path)
 
 
 async def test_what_is_open(application: Application) -> None:
-    """Only health, readiness and the page at `/` answer without a token."""
-    assert [path for _, path, scope in operations(application) if scope is None] == ["/", "/health", "/ready"]
+    """Only health, readiness, the page at `/` and the exchange of a token answer without one in the header."""
+    found = [path for _, path, scope in operations(application) if scope is None]
+    assert found == ["/", "/health", "/ready", "/v1/logins/token"]
 
 
 @pytest.mark.parametrize(

@@ -26,19 +26,24 @@ from agentrunner.api import (
     runner_workers,
     runs,
     samples,
+    search_events,
+    sessions,
     stats,
     stream,
+    system,
     tokens,
     usage,
     views,
     workers,
 )
 from agentrunner.api import config as config_route
+from agentrunner.api import services as services_route
 from agentrunner.api.refusals import NATIVE, of
 from agentrunner.api.server import Application
 from api.serving import COMMAND, claim, new_run, register
 
 ROUTES = """
+DELETE /v1/sessions/{session_id}
 DELETE /v1/tokens/{token_id}
 DELETE /v1/views/{name}
 GET /
@@ -67,16 +72,22 @@ GET /runs/{run_id}/events
 GET /runs/{run_id}/events/stream
 GET /v1/agents
 GET /v1/agents/{agent_id}/versions
+GET /v1/backends
 GET /v1/config
 GET /v1/projects
 GET /v1/runs
 GET /v1/runs/{run_id}
 GET /v1/runs/{run_id}/events
 GET /v1/runs/{run_id}/explain
+GET /v1/runs/{run_id}/output
 GET /v1/runs/{run_id}/samples
+GET /v1/runs/{run_id}/search
 GET /v1/runs/{run_id}/stream
+GET /v1/services
+GET /v1/sessions
 GET /v1/stats
 GET /v1/stream
+GET /v1/system
 GET /v1/tokens
 GET /v1/usage
 GET /v1/views
@@ -99,6 +110,9 @@ POST /v1/control/heartbeat
 POST /v1/control/record
 POST /v1/control/register
 POST /v1/control/wishes
+POST /v1/logins
+POST /v1/logins/token
+POST /v1/logout
 POST /v1/otlp/v1/logs
 POST /v1/otlp/v1/metrics
 POST /v1/otlp/v1/traces
@@ -136,11 +150,20 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 async def test_every_route_is_in_it(document: dict[str, Any], application: Application) -> None:
     """The document lists exactly the routes there are, framework and raw."""
     assert sorted(f"{method} {path}" for method, path, _ in operations(document)) == ROUTES
-    raw = [*runs.ROUTES, *events.ROUTES, *stream.ROUTES, *control.ROUTES, *otlp.ROUTES, *exposition.ROUTES]
+    raw = [
+        *runs.ROUTES,
+        *events.ROUTES,
+        *stream.ROUTES,
+        *control.ROUTES,
+        *otlp.ROUTES,
+        *exposition.ROUTES,
+        *sessions.ROUTES,
+    ]
+    raw += [*config_route.ROUTES, *search_events.ROUTES]
     raw += [*metrics.ROUTES, *ops.ROUTES, *ops_events.ROUTES]
     raw += [*runner.ROUTES, *runner_events.ROUTES, *runner_workers.ROUTES]
-    modules = (runs, bulk, views, workers, projects, retention, samples, tokens, config_route, health)
-    framework = [handler for module in (*modules, agents, stats, usage) for handler in module.HANDLERS]
+    modules = (runs, bulk, views, workers, projects, retention, samples, tokens, sessions, system, health)
+    framework = [handler for module in (*modules, agents, stats, usage, services_route) for handler in module.HANDLERS]
     assert len(ROUTES) == len(raw) + len(framework) + 1
 
 
@@ -233,11 +256,12 @@ async def test_answers_are_as_described(
     schema = Schema(document)
     gets = [path for method, path, op in operations(document) if method == "GET" and "stream" not in path]
     for path in gets:
-        if path in ("/metrics", "/openapi.json"):
+        if path in ("/metrics", "/openapi.json", "/v1/runs/{run_id}/output"):
             continue
         for run in ("1", "2"):
             filled = path.replace("{agent_id}", run.zfill(24)).replace("{version}", "1")
-            response = await client.get(filled.replace("{run_id}", run))
+            sought = "?q=text" if path.endswith("/search") else ""
+            response = await client.get(filled.replace("{run_id}", run) + sought)
             described = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
             assert (response.status_code, schema.errors(response.json(), described)) == (200, []), path
 

@@ -30,6 +30,7 @@ RULES = {
     "^/v1/(stats|usage)$": "times are ages or dates, `until` is behind `since`; no text has a NUL",
     "GET ^/api/v1/agents/{agent_id}/(versions/{version}/)?runs$": "cursors are those that were given out",
     "^/(projects|runs)$": "cursors; fields are in the query or the body, the needed ones in one; options",
+    "^/v1/runs/{run_id}/": "schemathesis guesses that the names of `/api/runs` lead here, where ids are numbers",
     "GET ^/runs/{run_id}": "schemathesis guesses that the names of `/api/runs` lead here, where ids are numbers",
     "^/v1/control/": "state is at most 64 KiB; offsets and events go together",
 }

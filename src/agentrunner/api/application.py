@@ -16,6 +16,8 @@ from agentrunner.api import (
     agents,
     bulk,
     config,
+    console,
+    console_login,
     control,
     events,
     exposition,
@@ -33,12 +35,16 @@ from agentrunner.api import (
     runner_workers,
     runs,
     samples,
+    search_events,
+    sessions,
     stats,
     stream,
+    system,
     tokens,
     usage,
     views,
 )
+from agentrunner.api import services as services_route
 from agentrunner.api import workers as worker_routes
 from agentrunner.api.asgi import Bounds, Receive, Scope, Send
 from agentrunner.api.auth import Tokens, permit
@@ -70,9 +76,12 @@ class Application:
             *runs.ROUTES,
             *events.ROUTES,
             *stream.ROUTES,
+            *search_events.ROUTES,
             *control.ROUTES,
             *otlp.ROUTES,
             *exposition.ROUTES,
+            *config.ROUTES,
+            *sessions.ROUTES,
             *metrics.ROUTES,
             *ops.ROUTES,
             *ops_events.ROUTES,
@@ -135,8 +144,17 @@ class Application:
             call.template = route.path
             await self._permit(call, route.scope)
             await route.serve(self.context, call, text)
-            return
-        await self._to_framework(call, by_method)
+        elif call.path == sessions.LOGIN:
+            call.template = sessions.LOGIN
+            await console_login.serve(self.context, call)
+        elif console.is_below(call.path):
+            call.template = console.PREFIX
+            await self.context.console.serve(call)
+        elif call.path == "/" and console.wants_page(call):
+            call.template = "/"
+            await console.lead(call, console.PREFIX, [(b"vary", b"accept")])
+        else:
+            await self._to_framework(call, by_method)
 
     async def _to_framework(self, call: Call, by_method: Mapping[str, Raw]) -> None:
         if call.method == "OPTIONS":
@@ -219,7 +237,9 @@ _HANDLERS = [
     *retention.HANDLERS,
     *samples.HANDLERS,
     *tokens.HANDLERS,
-    *config.HANDLERS,
+    *sessions.HANDLERS,
+    *services_route.HANDLERS,
+    *system.HANDLERS,
     *health.HANDLERS,
 ]
 

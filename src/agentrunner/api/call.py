@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agentrunner.api import errors, exchange, refusals
+from agentrunner.api import date, errors, exchange, refusals
 from agentrunner.api.asgi import Bounds, Message, Receive, Scope, Send
 from agentrunner.domain.errors import (
     AgentRunnerError,
@@ -25,7 +25,7 @@ Headers = list[tuple[bytes, bytes]]
 BODY_BYTES = 1024 * 1024
 JSON = b"application/json"
 _LINGER_BYTES = 64 * 1024 * 1024
-_SECURITY = [
+SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -38,7 +38,17 @@ def _lines(headers: Headers) -> bytes:
     return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
-_SECURITY_LINES = _lines(_SECURITY)
+class Fixed:
+    """Headers that do not depend on the request, as pairs and as the lines they become."""
+
+    __slots__ = ("headers", "lines")
+
+    def __init__(self, headers: Headers) -> None:
+        self.headers = headers
+        self.lines = _lines(headers)
+
+
+_FIXED = Fixed(SECURITY)
 
 
 class _Decoding:
@@ -69,6 +79,7 @@ class Call:
         self.headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         self.held: TokenScope | None = None
         self.cors: Headers = []
+        self.fixed = _FIXED
         self.template = "unknown"
         self.status = 0
         self.body_limit = BODY_BYTES
@@ -161,17 +172,25 @@ class Call:
             more = message.get("more_body", False)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def answer(self, content: bytes, status: int = 200, kind: bytes = JSON) -> None:
-        """The whole answer."""
+    async def answer(self, content: bytes, status: int = 200, kind: bytes = JSON, more: Headers | None = None) -> None:
+        """The whole answer; `more` are headers of its own."""
         if self.exchange is None or self.method == "HEAD":
-            head = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
+            head = [(b"content-type", kind), (b"content-length", b"%d" % len(content)), *(more or ())]
             await self.send({"type": "http.response.start", "status": status, "headers": head})
-            await self.send({"type": "http.response.body", "body": content})
+            await self.send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else content})
             return
         self.status = status
-        own = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
-        lines = own % (kind, len(content), self.request_id.encode()) + _SECURITY_LINES
-        await self.exchange.answer(status, lines + _lines(self.cors) if self.cors else lines, content)
+        own = b"content-type: %b\r\ncontent-length: %d\r\ndate: %b\r\nx-request-id: %b\r\n"
+        lines = own % (kind, len(content), date.value(), self.request_id.encode()) + self.fixed.lines
+        if more or self.cors:
+            lines += _lines([*(more or ()), *self.cors])
+        await self.exchange.answer(status, lines, content)
+
+    async def nothing(self, status: int, more: Headers) -> None:
+        """An answer without content."""
+        head = more if status in (204, 304) else [(b"content-length", b"0"), *more]
+        await self.send({"type": "http.response.start", "status": status, "headers": head})
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def json(self, value: Any, status: int = 200) -> None:
         """The whole answer, from a struct."""
@@ -181,8 +200,8 @@ class Call:
         """Send, with the headers that every answer has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            own = (b"x-request-id", self.request_id.encode())
-            message["headers"] = [*message.get("headers", ()), own, *_SECURITY, *self.cors]
+            own = [(b"date", date.value()), (b"x-request-id", self.request_id.encode())]
+            message["headers"] = [*message.get("headers", ()), *own, *self.fixed.headers, *self.cors]
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:

@@ -99,9 +99,9 @@ class Changes:
             return RESYNC
 
     @contextmanager
-    def subscribe(self) -> Iterator[Listener]:
-        """Listen for as long as the block lasts."""
-        listener = Listener()
+    def subscribe(self, given: Listener | None = None) -> Iterator[Listener]:
+        """Listen for as long as the block lasts, with a listener of one's own where it is `given`."""
+        listener = given or Listener()
         listener.give(RESYNC)
         self._listeners.add(listener)
         if self._task is None:

@@ -11,7 +11,7 @@ import urllib.parse
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from agentrunner.api import errors
+from agentrunner.api import date, errors
 from agentrunner.api.asgi import Bounds
 from agentrunner.api.call import new_request_id
 from agentrunner.api.exchange import Exchange
@@ -151,10 +151,9 @@ class Connection(HttpToolsProtocol):
             error = HeadTooLarge(f"The request line and headers are larger than {most} bytes; send less.")
         request_id = new_request_id()
         content = errors.document(error, request_id)
-        head = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\nconnection: close\r\n\r\n"
-        self.transport.write(
-            STATUS_LINE[error.status] + head % (errors.CONTENT_TYPE, len(content), request_id.encode()) + content
-        )
+        head = b"content-type: %b\r\ncontent-length: %d\r\ndate: %b\r\nx-request-id: %b\r\nconnection: close\r\n\r\n"
+        filled = head % (errors.CONTENT_TYPE, len(content), date.value(), request_id.encode())
+        self.transport.write(STATUS_LINE[error.status] + filled + content)
         self.transport.close()
 
     def _start_timer(self) -> None:

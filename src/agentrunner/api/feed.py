@@ -180,6 +180,11 @@ class Feed:
         return frames
 
     @property
+    def last(self) -> int:
+        """The `seq` of the newest event that it has heard of."""
+        return self._last
+
+    @property
     def start(self) -> int:
         """The lowest cursor that the ring can serve."""
         return self._last - len(self._ring)
@@ -232,7 +237,7 @@ class Feeds:
         or this server goes away.
         """
         while not (subscriber.gone or self._stopping or feed.failed):
-            if data := await self._behind(feed, subscriber):
+            if data := await self.behind(feed, subscriber):
                 for start in range(0, len(data), CHUNK_BYTES):
                     yield data[start : start + CHUNK_BYTES]
             elif feed.ended and subscriber.after >= feed.run.last_seq:
@@ -242,7 +247,7 @@ class Feeds:
             elif not await self._woken(subscriber):
                 yield feed.framing.heartbeat
 
-    async def _behind(self, feed: Feed, subscriber: Subscriber) -> bytes:
+    async def behind(self, feed: Feed, subscriber: Subscriber) -> bytes:
         """The frames that a subscriber lacks, perhaps not all of them yet; empty where it lacks none."""
         while subscriber.after < feed.start:
             page = await events.page(self._services, feed.run.id, subscriber.after, PAGE)

@@ -47,6 +47,7 @@ class Figures:
             "agentrunner_telemetry_records", "OpenTelemetry records received.", ["signal"], registry=registry
         )
         self.streams = Gauge("agentrunner_stream_subscribers", "Open streams of server-sent events.", registry=registry)
+        self.open_streams = 0
         self._requests = Counter(
             "agentrunner_http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=registry
         )

@@ -8,7 +8,7 @@ from agentrunner.config import Settings
 from agentrunner.domain.errors import Forbidden, WrongHost
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-_WILDCARDS = ("", "0.0.0.0", "::", "*")
+WILDCARDS = ("", "0.0.0.0", "::", "*")
 _HOST = re.compile(r"^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?$")
 _API = ("/v1/", "/api/", "/metrics", "/projects", "/runs", "/worker")
 _MOST_ADMITTED = 100
@@ -25,7 +25,7 @@ class Doorkeeper:
     """The names this server answers to, and the origins that browsers may call it from."""
 
     def __init__(self, settings: Settings, host: str | None) -> None:
-        bound = () if host is None or host in _WILDCARDS else (f"[{host}]" if ":" in host else host,)
+        bound = () if host is None or host in WILDCARDS else (f"[{host}]" if ":" in host else host,)
         self._names = {name.lower() for name in (*_LOOPBACK, *bound, *split(settings.allow_hosts))}
         self._admitted: dict[bytes, str] = {}
         self._origins = {origin.rstrip("/") for origin in split(settings.cors_origins)}

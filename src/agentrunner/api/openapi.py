@@ -43,6 +43,8 @@ _NAMED: dict[str, dict[str, Any]] = {
 """The schemas of parameters in paths by their names; others are texts."""
 _SOUGHT = {"agent", "name", "version"}
 """What a query may name that has to be there."""
+_PROVING = "/v1/logins/token"
+"""Open to everybody, but what is sent there has to be a token."""
 _ALWAYS = (400, 403, 421, 422, 431, 500, 503)
 _REQUEST_ID = {"description": "Names the request in the server's log.", "schema": {"type": "string"}, "required": True}
 _DEMANDED = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
@@ -194,8 +196,12 @@ def _parameters(route: Raw) -> list[dict[str, Any]]:
         found.append({"in": "header", **route.header})
     if route.query is not None:
         (described,), parts = msgspec.json.schema_components([route.query], ref_template=_REF)
-        properties = parts[described["$ref"].rpartition("/")[2]]["properties"]
-        found.extend({"name": name, "in": "query", "schema": schema} for name, schema in properties.items())
+        part = parts[described["$ref"].rpartition("/")[2]]
+        needed = part.get("required", [])
+        found.extend(
+            {"name": name, "in": "query", "schema": schema} | ({"required": True} if name in needed else {})
+            for name, schema in part["properties"].items()
+        )
     return found
 
 
@@ -231,7 +237,7 @@ def _exact(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _refusals(operation: dict[str, Any], method: str, path: str, scope: Scope | None) -> list[int]:
     found = set(_ALWAYS)
-    if scope is not None:
+    if scope is not None or path == _PROVING:
         found.add(401)
     names = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
     if "{" in path or method != "get" or names & _SOUGHT:

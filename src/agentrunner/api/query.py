@@ -50,8 +50,10 @@ def _nearest(name: str, known: Collection[str]) -> str:
 
 def decode(query_string: bytes, kind: type[T]) -> T:
     """A struct from a query string. Raises InvalidField."""
-    if not query_string:
-        return msgspec.convert({}, kind)
+    return _converted(_values(query_string, kind) if query_string else {}, kind)
+
+
+def _values(query_string: bytes, kind: type[T]) -> dict[str, str | list[str]]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
     lists = {name for name, field in fields.items() if isinstance(field.default_factory, type)}
     check(query_string, fields, lists)
@@ -61,6 +63,10 @@ def decode(query_string: bytes, kind: type[T]) -> T:
             values.setdefault(name, []).append(value)  # type: ignore[union-attr]
         else:
             values[name] = value
+    return values
+
+
+def _converted(values: dict[str, str | list[str]], kind: type[T]) -> T:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

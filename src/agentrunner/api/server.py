@@ -15,6 +15,7 @@ from agentrunner.api.application import Application, build
 from agentrunner.api.asgi import ASGIApp, Bounds
 from agentrunner.api.connection import Connection, connection_type
 from agentrunner.api.errors import trace
+from agentrunner.api.hosts import WILDCARDS
 from agentrunner.domain.errors import ConfigurationError
 from agentrunner.engine import retention, schedule, search, telemetry
 from agentrunner.engine.services import Services
@@ -126,6 +127,7 @@ class Server:
                 listener.sock.close()
             self._listeners = []
             raise
+        self.app.context.console.address = _address(self._host, self.port)
         self._beside = asyncio.create_task(self._run_beside())
 
     async def _run_beside(self) -> None:
@@ -160,6 +162,14 @@ class Server:
             self._beside = None
         if listeners and self.socket_path is not None:
             self.socket_path.unlink(missing_ok=True)
+
+
+def _address(host: str | None, port: int) -> str | None:
+    """Where a browser on this host reaches it; None without TCP."""
+    if host is None:
+        return None
+    shown = "127.0.0.1" if host in WILDCARDS else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
 
 
 def bind_tcp(host: str, port: int) -> socket.socket:

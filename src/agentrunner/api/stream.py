@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from agentrunner.api import query
 from agentrunner.api.call import Call
@@ -12,6 +14,7 @@ from agentrunner.api.context import Context
 from agentrunner.api.events import After
 from agentrunner.api.feed import PAGE, Feed, Subscriber
 from agentrunner.api.routes import Raw
+from agentrunner.api.topics import PATTERN, Topics, parse
 from agentrunner.domain.errors import InvalidCursor, Unavailable
 from agentrunner.domain.token import Scope
 from agentrunner.engine import events, runs
@@ -28,8 +31,10 @@ class StreamQuery(msgspec.Struct, frozen=True, kw_only=True):
     after: After = 0
 
 
-class NoQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """No parameters."""
+class TopicsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`topics` by commas: `runs`, and up to 16 of `run:ID@SEQ`, a timeline behind a cursor; left away: `runs`."""
+
+    topics: Annotated[str, Meta(min_length=1, max_length=1000, extra_json_schema={"pattern": PATTERN})] | None = None
 
 
 async def follow_run(context: Context, call: Call, text: str) -> None:
@@ -48,7 +53,11 @@ async def follow_run(context: Context, call: Call, text: str) -> None:
 
 async def follow_all(context: Context, call: Call, _: str) -> None:
     """`GET /v1/stream`."""
-    query.decode(call.scope["query_string"], NoQuery)
+    asked = query.decode(call.scope["query_string"], TopicsQuery)
+    if asked.topics is not None:
+        stream = Subscriber()
+        await send(context, call, Topics(context, parse(asked.topics), stream).follow(), stream)
+        return
     with context.changes.subscribe() as listener:
         await send(context, call, context.changes.follow(listener), listener)
 
@@ -98,25 +107,27 @@ async def send(
     watch = asyncio.ensure_future(call.gone())
     watch.add_done_callback(lambda _: subscriber.leave())
     context.figures.streams.inc()
+    context.figures.open_streams += 1
     try:
         if await _push_all(context, call, chunks, hello) and not watch.done():
             await call.send({"type": "http.response.body", "body": b""})
     finally:
         context.figures.streams.dec()
+        context.figures.open_streams -= 1
         watch.cancel()
 
 
 async def _push_all(context: Context, call: Call, chunks: AsyncIterator[bytes], hello: bytes) -> bool:
     """Send every chunk; False where the reader was cut."""
     async with aclosing(chunks):  # type: ignore[type-var]
-        taken = await _push(context, call, hello)
+        taken = await push(context, call, hello)
         async for chunk in chunks:
-            if not (taken := await _push(context, call, chunk)):
+            if not (taken := await push(context, call, chunk)):
                 break
     return taken
 
 
-async def _push(context: Context, call: Call, chunk: bytes) -> bool:
+async def push(context: Context, call: Call, chunk: bytes) -> bool:
     """Send a chunk; False, with the connection cut, where the reader took no byte for `stall_s`."""
     message = {"type": "http.response.body", "body": chunk, "more_body": True}
     if not call.waiting_bytes():
@@ -158,8 +169,9 @@ ROUTES = [
         "/v1/stream",
         Scope.READ,
         follow_all,
-        "Hints about all runs: `run` with a changed run, `resync` where everything is to be read again",
-        query=NoQuery,
+        "Hints about all runs (`run` with a changed run, `resync` where all is to be read again) and, by `topics`, "
+        "timelines: `event`, `pruned`, `lagged`, `resync`, `gone`, `end`, each with its `run_id`",
+        query=TopicsQuery,
         answers={200: None},
         answer_type=EVENT_STREAM,
     ),

@@ -34,6 +34,13 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield doctor_host.clock()
 
 
+def server_checks(settings: Settings) -> Iterator[Check]:
+    """Those that concern a server that runs: programs, trees, limits and inotify are its workers'."""
+    yield from doctor_data.checks(settings)
+    yield doctor_host.open_files()
+    yield doctor_host.clock()
+
+
 def _programs() -> Iterator[Check]:
     for backend in backends():
         yield _program(backend.name, backend.find(os.environ))

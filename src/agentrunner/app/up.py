@@ -20,6 +20,7 @@ from typing import Any
 from agentrunner import __version__
 from agentrunner.app.address import SOCKET_NAME, read_address
 from agentrunner.app.log_line import line
+from agentrunner.app.login import Link, link, open_page
 from agentrunner.app.parent import PARENT_FD, REFUSED
 from agentrunner.app.tokens import make_local_tokens
 from agentrunner.config import BY_NAME, SETTINGS, Settings
@@ -241,9 +242,9 @@ def _how(code: int) -> str:
 _HERE = [sys.executable, "-m", "agentrunner.app"]
 
 
-def up(settings: Settings) -> int:
+def up(settings: Settings, open_console: bool = False) -> int:
     """Run server and worker in the foreground until told to end, with `disable_worker` the server alone; prints what a
-    person needs to know.
+    person needs to know, and opens the console where asked to.
 
     Raises ConfigurationError where it cannot begin. Answers the exit code.
     """
@@ -251,7 +252,7 @@ def up(settings: Settings) -> int:
     try:
         parent.start()
         if parent.wait_ready(_READY_WITHIN_S):
-            _greet(settings)
+            _greet(settings, open_console)
         elif not parent.is_told:
             _say("The server does not answer yet; see above. Ctrl-C ends everything but the agents.")
         code = parent.run()
@@ -263,16 +264,31 @@ def up(settings: Settings) -> int:
     return code
 
 
-def _greet(settings: Settings) -> None:
+def _greet(settings: Settings, open_console: bool) -> None:
     address = read_address(settings.data_path) or "the Unix socket"
     _say(f"Agent Runner {__version__} serves at {address}; data in {settings.data_path}")
     _say("In another terminal: `agentrunner run -- COMMAND`, `agentrunner ps`, `agentrunner --help`. Ctrl-C ends this.")
+    found = link(settings)
+    _say(_console(settings, found))
+    if open_console and found is not None and not open_page(settings, found.url):
+        _say("No browser could be started here; open the link above.")
     if settings.disable_worker:
         _say("DISABLE_WORKER: no worker here; runs wait in the queue until `agentrunner worker` runs somewhere.")
     if settings.insecure_no_auth:
         _say("WARNING: --insecure-no-auth: every program and every web page on this host can command it.")
     if os.geteuid() == 0:
         _say("Running as root: agents can do everything on this host.")
+
+
+def _console(settings: Settings, found: Link | None) -> str:
+    """Where the console is. A link that signs in goes to a person only: other lines are kept as logs."""
+    address = read_address(settings.data_path)
+    if address is None:
+        return "Console: none without TCP."
+    if found is not None and sys.stderr.isatty() and not settings.insecure_no_auth:
+        return f"Console: {found.url} (signs one browser in, for five minutes; then: agentrunner login)"
+    how = "" if settings.insecure_no_auth else "; `agentrunner login` prints a link that signs a browser in"
+    return f"Console: {address}/console/{how}"
 
 
 def _say(text: str) -> None:

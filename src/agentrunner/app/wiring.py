@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agentrunner.app.backends import backends
 from agentrunner.app.db import NAME, refuse_emptied
+from agentrunner.app.doctor import server_checks
 from agentrunner.app.tokens import LOCAL_TOKENS, local_token
 from agentrunner.config import Settings
 from agentrunner.domain.token import Scope
@@ -45,6 +46,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         wakeups=Wakeups(),
         clock=steady_clock(),
         new_uid=lambda: random_bits.token_hex(8),
+        checks=lambda: list(server_checks(settings)),
     )
     await db.start()
     try:

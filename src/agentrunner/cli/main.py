@@ -25,6 +25,7 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "up": Verb("Start", "up:up", "Run server and worker here, in the foreground."),
+    "login": Verb("Start", "login:login", "Print a link that signs a browser in to the console."),
     "worker": Verb("Start", "worker:worker", "Run a worker here for a server elsewhere."),
     "run": Verb("Runs", "run:run", "Give work to an agent and watch it."),
     "exec": Verb("Runs", "exec:execute", "Run a command here and report it as a run."),

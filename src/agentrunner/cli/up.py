@@ -20,9 +20,9 @@ def _join(context: click.Context, _: click.Parameter, names: tuple[str, ...]) ->
 @click.option("--allow-host", metavar="NAME", multiple=True, expose_value=False, callback=_join,
               help="A name beside loopback that the Host header may have; may be repeated.")  # fmt: skip
 @setting_options(*(setting.name for setting in SETTINGS if setting.name not in _ELSEWHERE))
-@click.option("--no-open", is_flag=True, expose_value=False, hidden=True)
+@click.option("--open/--no-open", "open_console", default=False, help="Open the console in a browser, signed in.")
 @pass_session
-def up(session: Session) -> int:
+def up(session: Session, open_console: bool) -> int:
     """Run server and worker in the foreground, and start either again should it die.
 
     Ctrl-C ends both, never the agents: they go on and are found again by the next `agentrunner up`;
@@ -30,4 +30,4 @@ def up(session: Session) -> int:
     """
     from agentrunner.app.up import up as run_here
 
-    return run_here(session.settings)
+    return run_here(session.settings, open_console)

@@ -113,13 +113,30 @@ class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[Assignment]
 
 
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker found of a backend: where its program is and of which version, or what to do to have it.
+
+    `note` is what everybody must know of it.
+    """
+
+    available: bool
+    program: Annotated[str, Meta(max_length=4096)] | None = None
+    version: Annotated[str, Meta(max_length=200)] | None = None
+    advice: Annotated[str, Meta(max_length=2000)] | None = None
+    note: Annotated[str, Meta(max_length=2000)] | None = None
+
+
 class HeartbeatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A sign of life with the number of runs the worker is supervising, and what some of them use now."""
+    """A sign of life with the number of runs the worker is supervising, and what some of them use now.
+
+    `programs` by backend, where the worker has looked since it last said so.
+    """
 
     worker_id: str
     epoch: Count
     running: Count = 0
     samples: Annotated[list[Taken], Meta(max_length=MAX_SAMPLES)] = []
+    programs: Annotated[dict[str, Program], Meta(max_length=100)] | None = None
 
 
 class HeartbeatAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from agentrunner.domain.control import Program
 from agentrunner.domain.instant import optional_rfc3339, rfc3339
 from agentrunner.domain.run import RESOURCE_LIMITS
 
@@ -9,7 +10,8 @@ from agentrunner.domain.run import RESOURCE_LIMITS
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
     """A worker as stored; instants in milliseconds.
 
-    `limits` maps each resource limit to None where the host enforces it, else to why it cannot.
+    `limits` maps each resource limit to None where the host enforces it, else to why it cannot. `programs` is what was
+    found of each backend there, empty as long as nobody has looked.
     """
 
     id: str
@@ -27,6 +29,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     tree: str
     registered_at: int
     heard_at: int
+    programs: dict[str, Program] = {}
 
 
 def lacking(worker: Worker) -> dict[str, str]:
@@ -36,7 +39,7 @@ def lacking(worker: Worker) -> dict[str, str]:
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker on the wire; `online` is true while its lease lives."""
+    """A worker on the wire; `online` is true while its lease lives. `programs`: what it found of each backend."""
 
     id: str
     name: str
@@ -50,6 +53,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     tree: str
     registered_at: str
     heard_at: str | None
+    programs: dict[str, Program] = {}
 
 
 def view(worker: Worker, online: bool) -> WorkerView:
@@ -67,4 +71,5 @@ def view(worker: Worker, online: bool) -> WorkerView:
         tree=worker.tree,
         registered_at=rfc3339(worker.registered_at),
         heard_at=optional_rfc3339(worker.heard_at),
+        programs=worker.programs,
     )

@@ -7,7 +7,7 @@ from agentrunner.domain.state import ACTIVE, Cause, Desired, Hold, Reason, Statu
 from agentrunner.engine.change import Change, ending_event
 from agentrunner.engine.runs import ended, locked
 from agentrunner.engine.workers import INSTANCE
-from agentrunner.store import attempts, meta, runs
+from agentrunner.store import attempts, meta, runs, sessions
 from agentrunner.store.base import Tx
 
 _PAGE = 500
@@ -25,9 +25,11 @@ async def renew(tx: Tx, instance_id: str, now: int) -> Renewed:
     """Be `instance_id` from now on, so that run directories of the instance before are never touched.
 
     Active runs end FAILED `worker_lost`: to take an attempt up in other directories would execute it twice. Queued ones
-    are held until a person resumes them, for they may have been executed after the backup.
+    are held until a person resumes them, for they may have been executed after the backup. Sessions end: one that was
+    revoked after the backup would open again.
     """
     await meta.put(tx, INSTANCE, instance_id)
+    await sessions.delete_all(tx)
     lost = await _each(tx, ACTIVE, now, _lose)
     return Renewed(lost, await _each(tx, [Status.QUEUED], now, _hold))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentrunner.config import Settings
+from agentrunner.domain.check import Check
 from agentrunner.engine.wakeups import Wakeups
 from agentrunner.store.base import Database
 
@@ -53,7 +54,10 @@ class Secrets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One per server process. `clock` answers milliseconds and never steps back; `new_uid` answers a random name."""
+    """One per server process. `clock` answers milliseconds and never steps back; `new_uid` answers a random name.
+
+    `checks` is what `doctor` finds of this server and its host; it takes seconds, and a thread.
+    """
 
     db: Database
     settings: Settings
@@ -62,6 +66,7 @@ class Services:
     wakeups: Wakeups
     clock: Callable[[], int]
     new_uid: Callable[[], str]
+    checks: Callable[[], Sequence[Check]] = tuple
 
 
 def steady_clock() -> Callable[[], int]:

@@ -223,6 +223,8 @@ async def _heartbeat(tx: Tx, s: Services, request: HeartbeatRequest, now: int) -
     if not _has_lease(s, worker, now):
         tx.after_commit(QUEUE_TOPIC)
     await samples.keep(tx, worker.id, request.samples, now)
+    if request.programs is not None:
+        await workers.found(tx, worker.id, request.programs)
     if await workers.hear(tx, worker.id, request.running, now):
         for run in await owned(tx, worker.id):
             change = Change(run, now)

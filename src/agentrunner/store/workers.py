@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from agentrunner.domain.control import Program
 from agentrunner.domain.worker import Worker
 from agentrunner.store.base import Tx
 from agentrunner.store.columns import decode, encode
 
-_JSON: dict[str, type] = {"backends": list[str], "limits": dict[str, str | None]}
+_JSON: dict[str, type] = {"backends": list[str], "limits": dict[str, str | None], "programs": dict[str, Program]}
 _COLUMNS = Worker.__struct_fields__
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM workers"
 
@@ -21,8 +22,8 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 async def put(tx: Tx, worker: Worker) -> None:
-    """Store a worker that registers, new or known."""
-    updates = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "id")
+    """Store a worker that registers, new or known; what it found of programs stays until it says so again."""
+    updates = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("id", "programs"))
     sql = f"""INSERT INTO workers ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
               ON CONFLICT (id) DO UPDATE SET {updates}, reachable = 1, claim_id = NULL, claim_runs = NULL"""
     await tx.run(sql, *(encode(getattr(worker, name)) for name in _COLUMNS))
@@ -52,6 +53,11 @@ async def hear(tx: Tx, worker_id: str, running: int, now: int) -> bool:
     sql = "UPDATE workers SET heard_at = ?, running = ?, reachable = 1 WHERE id = ?"
     await tx.run(sql, now, running, worker_id)
     return row is not None and not row[0]
+
+
+async def found(tx: Tx, worker_id: str, programs: dict[str, Program]) -> None:
+    """Keep what a worker found of its backends."""
+    await tx.run("UPDATE workers SET programs = ? WHERE id = ?", encode(programs), worker_id)
 
 
 async def silent(tx: Tx, heard_before: int) -> list[str]:

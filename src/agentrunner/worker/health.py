@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from agentrunner.domain.control import HeartbeatRequest
+from agentrunner.domain.control import HeartbeatRequest, Program
 from agentrunner.domain.errors import ServerUnreachable
 from agentrunner.worker.control import Control
 from agentrunner.worker.execution import Execution
@@ -37,6 +37,8 @@ class Health:
         self._worker = worker
         self._lease = lease
         self._sampler = Sampler()
+        self.programs: dict[str, Program] | None = None
+        """What was found of the backends, until the server knows it."""
         self.answered = asyncio.Event()
         """Set once the server has answered: before that nothing new can be given a deadline."""
 
@@ -51,19 +53,22 @@ class Health:
 
     async def beat(self) -> bool:
         """One heartbeat; answers whether the server did."""
-        sent = boottime()
+        sent, programs = boottime(), self.programs
         executions = self._worker.executions
         request = HeartbeatRequest(
             worker_id=self._worker_id,
             epoch=self._epoch,
             running=len(executions),
             samples=await self._sampler.take(executions),
+            programs=programs,
         )
         try:
             answer = await self._control.heartbeat(request)
         except ServerUnreachable as error:
             log.debug("heartbeat not answered", error=error.detail)
             return False
+        if self.programs is programs:
+            self.programs = None
         self._lease.answered(sent, answer.lease_s)
         self.answered.set()
         for execution in self._worker.executions:

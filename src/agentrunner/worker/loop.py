@@ -22,6 +22,7 @@ from agentrunner.worker.host import Host, WorkerOptions
 from agentrunner.worker.identity import Identity
 from agentrunner.worker.lease import Lease, boottime
 from agentrunner.worker.leftovers import Leftovers
+from agentrunner.worker.programs import look_around
 from agentrunner.worker.replay import backend_of, replayed_uid
 from agentrunner.worker.wishes import Wishes
 
@@ -112,6 +113,7 @@ class Worker:
                 for assignment in answer.runs:
                     self._take(group, host, assignment)
                 group.create_task(health.run(answer.heartbeat_s))
+                group.create_task(look_around(self._backends, self._options.environment, health))
                 group.create_task(wishes.follow_wishes())
                 group.create_task(wishes.follow_inputs())
                 group.create_task(Leftovers(self._control, host, self._is_supervised, self._backend).run())
