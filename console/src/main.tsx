@@ -1,0 +1,8 @@
+/** Begins the console. */
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { App } from '@/routes/app'
+import './styles.css'
+
+const root = document.getElementById('root')
+if (root) createRoot(root).render(<StrictMode><App /></StrictMode>)
