@@ -4,7 +4,8 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 PYTHON_BIN := .venv/bin/python
 
-.PHONY: help setup programs check format test chaos crowd fuzz powercut flood bench size demo up budget pins clean ready programs-ready
+.PHONY: help setup programs console check format test chaos crowd fuzz powercut flood bench budgets size demo up budget pins
+.PHONY: clean ready programs-ready console-ready
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,10 +16,13 @@ setup: ## make .venv with the pinned packages (PYTHON=... picks the interpreter)
 programs: ## install the pinned Claude Code into tests/programs (about 240 MB)
 	@tools/programs.sh
 
-up: ready ## start server and worker in the foreground (ARGS="--port 8787")
+console: ## build the web console into the package (needs Node 20.19 or newer)
+	@tools/console.sh
+
+up: ready console-ready ## start server and worker in the foreground (ARGS="--port 8787")
 	@.venv/bin/agentrunner up $(ARGS)
 
-demo: ready programs-ready ## kill everything around running agents and watch nothing get lost (KEEP=1 keeps the data)
+demo: ready programs-ready console-ready ## kill everything around running agents, watch nothing get lost (KEEP=1 goes on serving)
 	@$(PYTHON_BIN) tools/demo.py $(if $(KEEP),--keep)
 
 check: ready ## format, lint, types, layers, sizes: everything but the tests, in seconds
@@ -29,7 +33,7 @@ format: ready ## rewrite the sources in the house format
 
 # Tests wait far more than they compute, so two at a time take little more than half of the time.
 # PYTEST_STATUS names a file for pytest's exit code; make then succeeds and pytest's summary stays the last line.
-test: check programs-ready ## check, then every test (ARGS="tests/store -x" runs some)
+test: check programs-ready console-ready ## check, then every test (ARGS="tests/store -x" runs some)
 	@$(PYTHON_BIN) -m pytest -n 2 --dist loadfile $(ARGS) || $(if $(PYTEST_STATUS),echo $$? >"$(PYTEST_STATUS)",exit $$?)
 
 chaos: ready programs-ready ## kill what can be killed and prove what must stay true (FULL=1: 10,000 runs, ten minutes)
@@ -50,6 +54,10 @@ flood: ready ## write 120 MB past a slow server: disk, memory and lines (ARGS="-
 bench: ready ## measure the hot paths, each against its own limit
 	@$(PYTHON_BIN) tests/bench $(ARGS)
 
+budgets: ready ## the console in a browser against its budgets: sizes, requests, accessibility gate; times are printed
+	@tools/console.sh --quiet
+	@$(PYTHON_BIN) tests/console $(ARGS)
+
 size: ready ## reads and the cost of a run among 1,000,000 runs and 10,000,000 events (ARGS="--runs 10000")
 	@$(PYTHON_BIN) tests/size $(ARGS)
 
@@ -61,7 +69,7 @@ pins: ready ## compile requirements/*.txt from pyproject.toml (UPGRADE=1 takes t
 
 clean: ## remove environments, installed programs and caches
 	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
-	@rm -rf tests/programs/node_modules
+	@rm -rf tests/programs/node_modules console/node_modules console/dist src/agentrunner/_console
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ready:
@@ -69,3 +77,6 @@ ready:
 
 programs-ready:
 	@tools/programs.sh --quiet
+
+console-ready:
+	@tools/console.sh --quiet --optional

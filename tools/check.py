@@ -45,7 +45,9 @@ class Outcome:
 def checks() -> list[Check]:
     """All checks, the slowest first so that the others run beside it."""
     python = BIN / "python"
+    console = [Check("console", [python, ROOT / "tools/check_console.py"])] if (ROOT / "console").is_dir() else []
     return [
+        *console,
         Check("types", [BIN / "mypy"]),
         Check("format", [BIN / "ruff", "format", "--check", "."]),
         Check("lint", [BIN / "ruff", "check", "--output-format", "concise", "."]),

@@ -221,10 +221,14 @@ class Show:
     def keep(self) -> None:
         """Go on serving until Ctrl-C."""
         prefix = f"AGENTRUNNER_DATA_DIR={self.data_dir} .venv/bin/agentrunner"
-        lines = [f"{prefix} {words}" for words in ("ps --all", "logs 1", "show 3", "explain 3")]
+        lines = [f"{prefix} {words}" for words in ("login", "ps --all", "logs 1", "show 3", "explain 3")]
         self.screen.console.print(
             Panel("\n".join([*lines, "", "Ctrl-C here ends it."]), title="Still serving", expand=False)
         )
+        # Outside of the frame and never wrapped, so that a terminal knows it as one link.
+        link = str(self.ask("POST", "/v1/logins", {})["url"])
+        self.screen.console.print("The three runs in the console; the link signs one browser in, for five minutes:")
+        self.screen.console.print(link, soft_wrap=True)
         try:
             while self.up is not None and self.up.poll() is None:
                 time.sleep(0.2)

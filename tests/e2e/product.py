@@ -53,6 +53,8 @@ class Product:
         self._started: dict[int, subprocess.Popen[bytes]] = {}
         self._client: httpx.Client | None = None
         self.log_path = data_dir / "test.log"
+        self.python = sys.executable
+        """What runs server and worker: the interpreter of an environment that has the package."""
 
     def start(self, part: str, **settings: object) -> Process:
         """Start `server` or `worker`, perhaps with other settings; it ends itself when this process does.
@@ -63,7 +65,7 @@ class Product:
             until(lambda: (self.data_dir / "worker-token").exists(), 20)
         given = {f"AGENTRUNNER_{name.upper()}": str(value) for name, value in settings.items()}
         environment = {**self.environment, **given, "AGENTRUNNER_PARENT_FD": str(self._read_end)}
-        return self._start([sys.executable, "-m", "agentrunner.app", part], environment, (self._read_end,))
+        return self._start([self.python, "-m", "agentrunner.app", part], environment, (self._read_end,))
 
     def up(self, *flags: str) -> Process:
         """Start `agentrunner up`."""

@@ -187,6 +187,43 @@ def test_setup_says_what_is_missing(repository: Path, answers: str, advice: str)
     assert not (repository / ".venv").exists()
 
 
+_WITHOUT_NODE = "cat cut dirname find grep sed sh sha256sum sort tr xargs".split()
+
+
+@pytest.mark.parametrize(
+    ("answer", "flags", "code"),
+    [
+        (None, [], 3),
+        (None, ["--optional"], 0),
+        ("v18.20.4", [], 3),
+    ],
+    ids=["none", "not needed", "too old"],
+)
+def test_the_console_says_that_it_needs_node(repository: Path, answer: str | None, flags: list[str], code: int) -> None:
+    """Who has no Node that builds it is told what to do; who can do without goes on."""
+    programs = repository / "bin"
+    programs.mkdir()
+    for name in _WITHOUT_NODE:
+        (programs / name).symlink_to(shutil.which(name) or name)
+    if answer is not None:
+        for name in ("node", "npm"):
+            (programs / name).write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo {answer}\n')
+            (programs / name).chmod(0o755)
+    (repository / "console").mkdir()
+    done = subprocess.run(
+        ["tools/console.sh", *flags],
+        cwd=repository,
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == code
+    assert f"found {answer or 'none'}" in done.stdout + done.stderr
+    assert ("apt-get install nodejs npm" in done.stderr) == (code == 3)
+    assert not (repository / "src/agentrunner/_console").exists()
+
+
 def test_the_pages_name_only_commands_that_exist() -> None:
     """Whoever copies a `make` line from a page gets what it says."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -96,7 +96,7 @@ def fill_events(database: Path, run_id: int, count: int) -> None:
         connection.execute(
             f"""INSERT INTO events (run_id, seq, attempt, ts, type, level, payload, late) {_NUMBERS}
                 SELECT :run, n, 1, 1763690400000 + n, 'log', 'info',
-                '{{"stream": "stdout", "offset": ' || n * 40 || ', "lines": ["line ' || n || ' of a long story"]}}', 0
+                '{{"stream": "stdout", "offset": ' || (n * 40) || ', "lines": ["line ' || n || ' of a long story"]}}', 0
                 FROM numbers""",
             {"first": last + 1, "last": last + count, "run": run_id},
         )
