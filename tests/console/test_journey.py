@@ -1,6 +1,7 @@
 """What people come for: create a run, watch it, pause it, go on, stop it; alone, by keyboard, in several tabs."""
 
 import re
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
@@ -149,3 +150,33 @@ def test_many_tabs_share_one_stream(guest: Visit, site: Site) -> None:
     site.shell("true", title="seen without the first")
     for page in pages[1:]:
         expect(page.get_by_text("seen without the first").first).to_be_visible()
+
+
+def test_six_tabs_with_six_live_runs_share_one_stream(guest: Visit, site: Site) -> None:
+    """As many runs as a browser has connections, each in a tab of its own: one stream brings all of them on."""
+    count = 400
+    script = f"i=0; while [ $i -lt {count} ]; do i=$((i+1)); printf 'tick %04d\\n' $i; sleep 0.05; done"
+    tabs = {}
+    for number in range(6):
+        page = guest.page if number == 0 else guest.context.new_page()
+        if number > 0:
+            guest.watch(page)
+        run = site.shell(script, title=f"live in tab {number}")
+        page.goto(f"{guest.base}/console/runs/{run}?view=terminal")
+        tabs[run] = page
+    for page in tabs.values():
+        until(lambda page=page: ticks(page), 20, 0.05)
+    before = {run: ticks(page)[-1] for run, page in tabs.items()}
+    until(lambda: streams(site) == 1, 15, 0.05)
+    for run, page in tabs.items():
+        until(lambda run=run, page=page: ticks(page)[-1] > before[run] + 5, 15, 0.05)
+    assert streams(site) == 1
+    asked = [urlsplit(request.url).path for request in guest.asked]
+    assert [path for path in asked if path.endswith("/stream") and path != "/v1/stream"] == []
+    for run in tabs:
+        site.product.wish(run, "stop")
+    for run, page in tabs.items():
+        site.product.wait(run, "STOPPED")
+        expect(page.get_by_text("Stopped").first).to_be_visible()
+        shown = ticks(page)
+        assert shown == list(range(shown[0], shown[0] + len(shown)))

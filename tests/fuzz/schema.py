@@ -31,7 +31,7 @@ RULES = {
     "GET ^/api/v1/agents/{agent_id}/(versions/{version}/)?runs$": "cursors are those that were given out",
     "^/(projects|runs)$": "cursors; fields are in the query or the body, the needed ones in one; options",
     "^/v1/runs/{run_id}/": "schemathesis guesses that the names of `/api/runs` lead here, where ids are numbers",
-    "GET ^/runs/{run_id}": "schemathesis guesses that the names of `/api/runs` lead here, where ids are numbers",
+    "^/runs/{run_id}": "schemathesis guesses that the names of `/api/runs` lead here, where ids are numbers",
     "^/v1/control/": "state is at most 64 KiB; offsets and events go together",
 }
 """By path, `GET` of some alone: why a request that fits the document may be refused with 400 or 422."""

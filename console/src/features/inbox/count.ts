@@ -1,6 +1,8 @@
 /** What the Inbox reads, and how many of it there are: for the page and for its badge alike. */
 import { useQuery } from '@tanstack/react-query'
 import { Pref } from '@/lib/prefs'
+import { documentSight } from '@/lib/sight'
+import type { Run } from '@/lib/words'
 import { usePref } from '@/ui/pref'
 import { useAccess, useConfig } from '../access'
 import { every } from '../polled'
@@ -10,6 +12,19 @@ const MOST = 100
 const EVERY_MS = 60_000
 const WAITING = 'is:active phase:awaiting_decision,awaiting_input,stalled,unreachable'
 const FAILED = 'status:failed since:7d'
+const LISTS = [WAITING, FAILED] as const
+const KEY = ['inbox']
+
+interface Page {
+  readonly items: readonly Run[]
+  readonly isWhole: boolean
+}
+
+interface Lists {
+  readonly pages: readonly Page[]
+  /** Which of them a hidden tab reads next: it asks for one a minute, in turn. */
+  readonly turn: number
+}
 
 const seenPref = new Pref<Seen>('seen', { instance: '', until: 0, ids: [] }, acceptSeen)
 
@@ -24,14 +39,26 @@ export function useSeen(): [Seen, (seen: Seen) => void] {
 export function useInbox() {
   const { client } = useAccess()
   return useQuery({
-    queryKey: ['inbox'],
-    queryFn: async ({ signal }) => {
-      const pages = await Promise.all([WAITING, FAILED].map((q) => client.GET('/v1/runs', { params: { query: { q, limit: MOST } }, signal })))
-      return { runs: pages.flatMap(({ data }) => data?.items ?? []), isWhole: pages.every(({ data }) => !data?.next_cursor) }
+    queryKey: KEY,
+    queryFn: async ({ signal, client: queries }): Promise<Lists> => {
+      const last = queries.getQueryData<Lists>(KEY)
+      const turn = last?.turn ?? 0
+      const read = async (q: string, at: number): Promise<Page> => {
+        const kept = last?.pages[at]
+        if (kept && documentSight().isHidden && at !== turn) return kept
+        const { data } = await client.GET('/v1/runs', { params: { query: { q, limit: MOST } }, signal })
+        return { items: data?.items ?? [], isWhole: !data?.next_cursor }
+      }
+      return { pages: await Promise.all(LISTS.map(read)), turn: (turn + 1) % LISTS.length }
     },
+    select: joined,
     meta: { live: true, badge: true },
     ...every(EVERY_MS),
   })
+}
+
+function joined({ pages }: Lists) {
+  return { runs: pages.flatMap((page) => page.items), isWhole: pages.every((page) => page.isWhole) }
 }
 
 /** How many runs need a person; 0 while that is not known. */
