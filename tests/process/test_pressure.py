@@ -241,7 +241,7 @@ def test_a_zygote_without_descriptors_refuses(runs: Runs, tmp_path: Path, files:
 def test_waiting_for_room_is_not_being_idle(runs: Runs, stdio: str) -> None:
     """Neither the idle nor, while frozen, the wall limit counts it; and it goes on where there is room again."""
     allowed = {"idle_s": 1.0} | ({"wall_s": 2.0} if stdio == "file" else {})
-    # A moment just behind the cap: a writer of a file is frozen when it is seen, and all at once takes a moment as well.
+    # A moment just behind the cap: a file's writer is frozen when it is seen, which takes a while.
     script = (
         "import os, select\n"
         "for i in range(100):\n"
