@@ -4,6 +4,7 @@ import { createContext, type ReactNode, useContext, useEffect, useState, useSync
 import { Clock } from '@/lib/clock'
 import { Live } from '@/lib/live'
 import { PACE } from '@/lib/pace'
+import type { RunHub } from '@/lib/run-hub'
 import { type LiveState, type News, RunsFeed } from '@/lib/runs-feed'
 import { runsSource } from '@/lib/runs-source'
 import { documentSight } from '@/lib/sight'
@@ -62,6 +63,11 @@ export function useNews(heard: (news: News) => void): void {
   useEffect(() => live.listen(heard), [live, heard])
 }
 
+/** Runs read by the browser's one stream. */
+export function useSharedRuns(): RunHub {
+  return useLive().runs
+}
+
 /** Try again now. */
 export function useReconnect(): () => void {
   const live = useLive()
@@ -80,7 +86,7 @@ function openLive({ client, session }: Access, pace: typeof PACE, queries: Query
     // There are none on a page that is neither on loopback nor over TLS; then every tab streams for itself.
     locks: (navigator as Partial<Navigator>).locks,
     open: (name) => new BroadcastChannel(name),
-    feed: (onNews) => new RunsFeed({ source: runsSource(client, location.origin, session), onNews, pace, isOnline: () => navigator.onLine }),
+    feed: (onNews, topics) => new RunsFeed({ source: runsSource(client, location.origin, session), onNews, topics, pace, isOnline: () => navigator.onLine }),
     onGlance: () => void queries.refetchQueries({ predicate: (query) => query.meta?.['badge'] === true, type: 'active' }),
   })
 }

@@ -45,7 +45,7 @@ function tab(web: ReturnType<typeof browser>, locks: Locks | undefined = web.loc
   const seen: string[] = []
   const stopped = vi.fn<() => void>()
   let say: ((message: string) => void) | undefined
-  const leave = share<string>({
+  const { leave } = share<string>({
     name: 'runs', locks, open: web.open, greeting: () => 'as it is', onMessage: (each) => seen.push(each), lead: (given) => ((say = given), stopped),
   })
   return { seen, stopped, leave, say: (message: string) => say?.(message), isLeader: () => say !== undefined }

@@ -3,18 +3,23 @@
  *
  * A tab that was hidden for a while takes no part and gives its lead away; once a minute it may ask for one small thing.
  */
-import { type Locks, type Shared, type Channel, share } from './leader'
+import { type Locks, type Member, type Shared, type Channel, share } from './leader'
+import { RunHub } from './run-hub'
+import { type RunTold, RunTopics, type Wish } from './run-topics'
 import type { LiveState, News, RunsFeed } from './runs-feed'
 import type { Sight } from './sight'
 
 export const HIDDEN_MS = 30_000
 export const GLANCE_MS = 60_000
 
+/** What the leader tells: news for every page, or something of one run for who watches it. */
+export type Told = News | { readonly kind: 'of run'; readonly told: RunTold }
+
 export interface LiveOptions {
   readonly sight: Sight
   readonly locks: Locks | undefined
-  readonly open: (name: string) => Channel<Shared<News>>
-  readonly feed: (onNews: (news: News) => void) => RunsFeed
+  readonly open: (name: string) => Channel<Shared<Told, Wish>>
+  readonly feed: (onNews: (news: News) => void, topics: RunTopics) => RunsFeed
   /** Called once a minute while the tab is hidden. */
   readonly onGlance?: () => void
 }
@@ -23,7 +28,10 @@ export interface LiveOptions {
 export class Live {
   #state: LiveState = { kind: 'connecting' }
   #heard = new Set<(news: News) => void>()
-  #leave: (() => void) | null = null
+  #member: Member<Wish> | null = null
+  #topics: RunTopics | null = null
+  /** Runs read by the one stream. */
+  readonly runs = new RunHub((wish) => this.#member?.wish(wish))
   #feed: RunsFeed | null = null
   #deafen: (() => void) | null = null
   #hiding: ReturnType<typeof setTimeout> | undefined
@@ -72,7 +80,7 @@ export class Live {
   #look(): void {
     clearTimeout(this.#hiding)
     if (this.options.sight.isHidden) {
-      if (this.#leave) this.#hiding = setTimeout(() => this.#rest(), HIDDEN_MS)
+      if (this.#member) this.#hiding = setTimeout(() => this.#rest(), HIDDEN_MS)
       else this.#rest()
     } else this.#join()
   }
@@ -86,35 +94,47 @@ export class Live {
 
   #join(): void {
     clearInterval(this.#glances)
-    if (this.#leave) return this.refresh()
+    if (this.#member) return this.refresh()
     const wasAway = this.#state.kind === 'hidden'
     this.#take({ kind: 'state', state: { kind: 'connecting' } })
-    this.#leave = share<News>({
-      name: 'agentrunner.live', locks: this.options.locks, open: this.options.open,
+    this.#member = share<Told, Wish>({
+      // A page of an older release would not know what is told of runs.
+      name: 'agentrunner.live.2', locks: this.options.locks, open: this.options.open,
       greeting: () => ({ kind: 'state', state: this.#state }),
       onMessage: (news) => this.#take(news),
+      onWish: (wish) => this.#topics?.wish(wish),
       lead: (say) => this.#lead(say),
     })
+    this.runs.join()
     // What happened meanwhile was told to others.
     if (wasAway) this.#take({ kind: 'resync' })
   }
 
-  #lead(say: (news: News) => void): () => void {
-    const feed = this.options.feed(say)
+  #lead(say: (told: Told) => void): () => void {
+    const tell = (told: RunTold) => say({ kind: 'of run', told })
+    const topics = new RunTopics(tell, () => this.#feed?.restream())
+    const feed = this.options.feed(say, topics)
+    this.#topics = topics
     this.#feed = feed
+    // Asked before the stream is opened, so that it is opened once for all that answer.
+    tell({ kind: 'ask' })
     void feed.start()
     return () => {
+      topics.stop()
       feed.stop()
+      this.#topics = null
       this.#feed = null
     }
   }
 
   #leaveNow(): void {
-    this.#leave?.()
-    this.#leave = null
+    this.runs.leave()
+    this.#member?.leave()
+    this.#member = null
   }
 
-  #take(news: News): void {
+  #take(news: Told): void {
+    if (news.kind === 'of run') return this.runs.told(news.told)
     if (news.kind === 'state') {
       if (isSame(this.#state, news.state)) return
       this.#state = news.state

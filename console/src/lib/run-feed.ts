@@ -7,6 +7,7 @@
  */
 import { Refused, TimedOut, within } from './http'
 import { PACE, type Pace, pause, PollPace, reconnectMs } from './pace'
+import type { Chunk } from './run-hub'
 import { type Sight, seenSignal, whenSeen } from './sight'
 import { type Frame, SseParser } from './sse'
 import type { Numbered, Timeline } from './timeline'
@@ -28,7 +29,7 @@ export interface EventPage<E> {
 export interface RunSource<E extends Numbered, R extends Following> {
   run(signal: AbortSignal): Promise<R>
   page(after: number, limit: number, signal: AbortSignal): Promise<EventPage<E>>
-  stream(after: number, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
+  stream(after: number, signal: AbortSignal): Promise<AsyncIterable<Chunk>>
 }
 
 /** What is shown of the connection; `hidden` and all after it do not tick. */
@@ -53,6 +54,9 @@ export interface RunFeedOptions<E extends Numbered, R extends Following> {
 
 export const TIMES = { read: 10_000, firstByte: 5_000, silent: 35_000, hidden: 30_000, streamAgain: 60_000, settled: 1_000 } as const
 export const PAGE = 1000
+/** Frames taken in one go, and the work after which the page gets a turn in between. */
+const SLICE = 500
+const SLICE_MS = 12
 const FAILURES = 3
 
 /** A stream was opened and says nothing: something on the way keeps its bytes back, and will next time. */
@@ -68,6 +72,8 @@ export class RunFeed<E extends Numbered, R extends Following> {
   #isStreaming = false
   #streamAgainAt = 0
   #isStarted = false
+  /** Work on frames since the page had a turn. */
+  #busyMs = 0
   readonly #stopped = new AbortController()
   readonly #poll: PollPace
   #wake = new AbortController()
@@ -184,7 +190,7 @@ export class RunFeed<E extends Numbered, R extends Following> {
       for await (const chunk of untilAborted(chunks, inner.signal)) {
         watch.set(TIMES.silent)
         this.#tell({ kind: 'live' })
-        if (this.#take(parser.push(chunk))) return
+        if (await this.#takeAll(chunk instanceof Uint8Array ? parser.push(chunk) : chunk, inner.signal)) return
       }
       throw new TypeError('The stream broke.')
     } finally {
@@ -194,6 +200,20 @@ export class RunFeed<E extends Numbered, R extends Following> {
       // One that lived for a while was a good one, however it ended.
       if (Date.now() - begun >= TIMES.settled && !(inner.signal.reason instanceof TimedOut)) this.#streamFailures = 0
     }
+  }
+
+  /** As `#take`, in slices: the page gets its turns however much came at once. */
+  async #takeAll(frames: readonly Frame[], signal: AbortSignal): Promise<boolean> {
+    for (let at = 0; at < frames.length; at += SLICE) {
+      const begun = performance.now()
+      if (this.#take(frames.slice(at, at + SLICE))) return true
+      this.#busyMs += performance.now() - begun
+      if (this.#busyMs < SLICE_MS) continue
+      this.#busyMs = 0
+      await pause(0, signal)
+      signal.throwIfAborted()
+    }
+    return false
   }
 
   /** Take frames in their order; true where pages have to be read before anything else: the end, or a gap. */
@@ -213,7 +233,7 @@ export class RunFeed<E extends Numbered, R extends Following> {
       } else if (frame.event === 'end') {
         this.#learn(JSON.parse(frame.data) as R)
         isOver = true
-      }
+      } else if (frame.event === 'again') isOver = true
     }
     flush()
     if (frames.length > 0) this.options.onEvents()
@@ -297,7 +317,7 @@ function ending<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   })
 }
 
-async function* untilAborted(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   const reading = chunks[Symbol.asyncIterator]()
   try {
     for (let next = await ending(reading.next(), signal); !next.done; next = await ending(reading.next(), signal)) yield next.value

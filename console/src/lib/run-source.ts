@@ -7,8 +7,13 @@ import type { Run } from './words'
 
 export type RunEvent = components['schemas']['EventView']
 
+/** A source whose streams are of one run alone. */
+export interface Alone extends RunSource<RunEvent, Run> {
+  stream(after: number, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
+}
+
 /** The source of run `id`; `fetcher` is for the stream, everything else goes by `client`. */
-export function runSource(client: Client<paths>, baseUrl: string, place: TokenPlace, id: number): RunSource<RunEvent, Run> {
+export function runSource(client: Client<paths>, baseUrl: string, place: TokenPlace, id: number): Alone {
   return {
     async run(signal) {
       const { data } = await client.GET('/v1/runs/{run_id}', { params: { path: { run_id: id } }, signal })

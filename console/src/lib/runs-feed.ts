@@ -7,6 +7,7 @@
 import { Refused, within } from './http'
 import { PACE, type Pace, pause, PollPace, reconnectMs } from './pace'
 import { HeldBack, readStream } from './reading'
+import type { RunTopics } from './run-topics'
 import type { Frame } from './sse'
 import type { Run } from './words'
 
@@ -25,12 +26,15 @@ export type News =
 export interface RunsSource {
   /** Something short that differs once a run has changed. */
   probe(signal: AbortSignal): Promise<string>
-  stream(signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
+  /** `topics`: what is wanted besides the hints of all runs. */
+  stream(signal: AbortSignal, topics: readonly string[]): Promise<AsyncIterable<Uint8Array>>
 }
 
 export interface RunsFeedOptions {
   readonly source: RunsSource
   readonly onNews: (news: News) => void
+  /** Runs that are followed event by event on the same stream. */
+  readonly topics?: Pick<RunTopics, 'open' | 'came' | 'down'>
   readonly pace?: Pace
   readonly random?: () => number
   readonly isOnline?: () => boolean
@@ -47,6 +51,8 @@ export class RunsFeed {
   #streamFailures = 0
   #streamAgainAt = 0
   #isStreaming = false
+  /** The server answered just now. */
+  #isProbed = false
   #probed: string | null = null
   #wake = new AbortController()
   #recheck = new AbortController()
@@ -79,6 +85,13 @@ export class RunsFeed {
     this.#wake.abort()
   }
 
+  /** Open the stream anew, where there is one: its topics changed. */
+  restream(): void {
+    if (!this.#isStreaming) return
+    this.#isProbed = true
+    this.#recheck.abort()
+  }
+
   get #isPolling(): boolean {
     return this.#streamFailures >= FAILURES && Date.now() < this.#streamAgainAt
   }
@@ -87,6 +100,10 @@ export class RunsFeed {
     const { source } = this.options
     try {
       this.#isStreaming = false
+      if (this.#isProbed) {
+        this.#isProbed = false
+        return await this.#follow()
+      }
       const probed = await within(TIMES.read, this.#stopped.signal, (signal) => source.probe(signal))
       const hadNews = this.#probed !== probed
       this.#probed = probed
@@ -105,14 +122,14 @@ export class RunsFeed {
     this.#isStreaming = true
     const begun = Date.now()
     this.#recheck = new AbortController()
-    const { stream } = this.options.source
+    const { source, topics } = this.options
     const onFrames = (frames: readonly Frame[]) => {
       this.#tell({ kind: 'live' })
-      for (const each of frames) this.#take(each)
+      for (const each of topics?.came(frames) ?? frames) this.#take(each)
       // One that lived for a while was a good one, however it ends.
       if (Date.now() - begun >= TIMES.settled) this.#streamFailures = 0
     }
-    const open = (signal: AbortSignal) => stream.call(this.options.source, signal)
+    const open = (signal: AbortSignal) => source.stream(signal, topics?.open() ?? [])
     return await readStream({ open, onFrames, firstByteMs: TIMES.firstByte, silentMs: TIMES.silent }, AbortSignal.any([this.#stopped.signal, this.#recheck.signal]))
   }
 
@@ -126,6 +143,7 @@ export class RunsFeed {
   async #failed(error: unknown): Promise<boolean> {
     if (this.#stopped.signal.aborted) return true
     if (this.#isStreaming && this.#recheck.signal.aborted) return false
+    this.options.topics?.down()
     if (error instanceof Refused && error.isFinal) {
       this.#tell({ kind: 'refused', status: error.status, detail: error.message })
       return true

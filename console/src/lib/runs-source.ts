@@ -21,10 +21,10 @@ export function runsSource(client: Client<paths>, baseUrl: string, place: TokenP
       const newest = await marks('', NEWEST, signal)
       return `${newest}|${await marks('is:active', ACTIVE, signal)}`
     },
-    async stream(signal) {
+    async stream(signal, topics) {
       const token = place.get()
       const headers = { accept: 'text/event-stream', ...(token === null ? {} : { authorization: `Bearer ${token}` }) }
-      const response = await fetch(`${baseUrl}/v1/stream`, { headers, signal, cache: 'no-store' })
+      const response = await fetch(`${baseUrl}/v1/stream${topics.length > 0 ? `?topics=${['runs', ...topics].join()}` : ''}`, { headers, signal, cache: 'no-store' })
       if (!response.ok || response.body === null) throw await refusal(response)
       return chunksOf(response.body)
     },

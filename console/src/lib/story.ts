@@ -43,6 +43,14 @@ export interface Shown {
   readonly attempt: number | null
 }
 
+/** What was shown the last time, and how much of the story it was made of. */
+interface Seen {
+  readonly entries: readonly Entry[]
+  readonly read: number
+  readonly shown: Shown
+  readonly rows: readonly Entry[]
+}
+
 export class Story {
   #entries: Entry[] = []
   #read = 0
@@ -52,6 +60,7 @@ export class Story {
   #inputs = new Map<string, Entry>()
   #owners = new Map<number, Entry>()
   #counts = new Map<string, number>()
+  #seen: Seen | null = null
 
   /** Take what the timeline has more than the last time. */
   update(timeline: Timeline<RunEvent>): void {
@@ -77,9 +86,18 @@ export class Story {
     return at < 0 ? undefined : this.#entries[at]
   }
 
-  /** The rows that a person chose to see. */
-  shown({ hidden, folded, attempt }: Shown): Entry[] {
-    return this.#entries.filter((entry) => !hidden.has(entry.event.type) && (attempt === null || entry.event.attempt === attempt) && !isFolded(entry, folded))
+  /** The rows that a person chose to see; a new list where there are more, made of the one before and what came since. */
+  shown(shown: Shown): readonly Entry[] {
+    const from = this.#seen && this.#seen.entries === this.#entries && isSameChoice(this.#seen.shown, shown) ? this.#seen : null
+    const fresh: Entry[] = []
+    for (let at = from?.read ?? 0; at < this.#entries.length; at++) {
+      const entry = this.#entries[at] as Entry
+      if (isShown(entry, shown)) fresh.push(entry)
+    }
+    // The same rows in a new list, since what is told in them may have changed.
+    const rows = (from?.rows ?? []).concat(fresh)
+    this.#seen = { entries: this.#entries, read: this.#entries.length, shown, rows }
+    return rows
   }
 
   #clear(generation: number): void {
@@ -193,6 +211,14 @@ export function placeOf(entries: readonly Entry[], seq: number): number {
 function indexOf(entries: readonly Entry[], seq: number): number {
   const at = placeOf(entries, seq)
   return entries[at]?.seq === seq ? at : -1
+}
+
+function isSameChoice(a: Shown, b: Shown): boolean {
+  return a.hidden === b.hidden && a.folded === b.folded && a.attempt === b.attempt
+}
+
+function isShown(entry: Entry, { hidden, folded, attempt }: Shown): boolean {
+  return !hidden.has(entry.event.type) && (attempt === null || entry.event.attempt === attempt) && !isFolded(entry, folded)
 }
 
 function isFolded(entry: Entry, folded: ReadonlySet<number>): boolean {

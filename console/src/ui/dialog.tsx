@@ -1,6 +1,6 @@
 /** The browser's own modal dialog: it keeps the focus, closes with Escape and gives the focus back. */
 import { X } from 'lucide-react'
-import { type MouseEvent, type ReactNode, useEffect, useId, useRef } from 'react'
+import { type MouseEvent, type ReactNode, type SyntheticEvent, useEffect, useId, useRef } from 'react'
 import { Button } from './button'
 
 const FIRST = 'input:not(:disabled), select, textarea, button:not(:disabled), a[href]'
@@ -23,11 +23,18 @@ export function Dialog({ title, isOpen, onClose, children, size = 'normal' }: Di
     dialog.current?.querySelector<HTMLElement>(FIRST)?.focus()
   }, [isOpen])
   // The backdrop is the dialog itself; what is inside covers the rest of it.
+  // Closed by us, not by the browser, whose word of it comes later than the next key.
+  const cancel = (event: SyntheticEvent) => {
+    event.preventDefault()
+    onClose()
+  }
+  // By then somebody may have opened it again.
+  const closed = () => { if (!dialog.current?.open) onClose() }
   const press = (event: MouseEvent) => { if (event.target === dialog.current) onClose() }
   const width = size === 'wide' ? 'max-w-3xl' : 'max-w-lg'
   return (
     <dialog
-      ref={dialog} aria-labelledby={id} onClose={onClose} onMouseDown={press}
+      ref={dialog} aria-labelledby={id} onCancel={cancel} onClose={closed} onMouseDown={press}
       className={`m-auto max-h-[85dvh] w-[calc(100%-2rem)] overflow-hidden rounded-lg border border-line bg-surface p-0 text-ink shadow-xl sm:mt-[12dvh] ${width}`}
     >
       {isOpen ? (

@@ -1,5 +1,5 @@
 /** A list that grows at its end: only the rows in sight are made, the end is followed, and what one reads stays where it is. */
-import { useVirtualizer } from '@tanstack/react-virtual'
+import { defaultRangeExtractor, type Range, useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, type ReactNode, type Ref, useId, useImperativeHandle, useLayoutEffect, useRef } from 'react'
 import { follows, NEAR_PX, touchOf, type Touch } from '@/lib/follow'
 
@@ -40,6 +40,18 @@ interface Anchor {
 const MOVES: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1 }
 /** As near to an end as this, more is fetched. */
 const FETCH_PX = 1200
+const OVERSCAN = 6
+
+/** The rows at the end, of which a burst would show others by the time that the list has scrolled there. */
+function lastRows({ startIndex, endIndex, overscan, count }: Range): number[] {
+  const length = Math.min(count, endIndex - startIndex + 1 + overscan)
+  return Array.from({ length }, (_, at) => count - length + at)
+}
+
+/** While the end is followed, rows that leave at the top are used again at the bottom: filling them costs less than new ones. */
+function slotOf(index: number, shown: number): string {
+  return `slot ${index % 2 ** Math.ceil(Math.log2(Math.max(64, shown)))}`
+}
 
 export function StreamList(props: StreamListProps) {
   'use no memo' // The virtualiser's answers change without its identity changing.
@@ -51,7 +63,13 @@ export function StreamList(props: StreamListProps) {
   const isStartAwaited = useRef(false)
   const id = useId()
   // eslint-disable-next-line react-hooks/incompatible-library
-  const rows = useVirtualizer({ count, estimateSize: () => rowHeight, getItemKey: keyOf, getScrollElement: () => box.current, overscan: 6 })
+  const rows = useVirtualizer({
+    count, estimateSize: () => rowHeight, getScrollElement: () => box.current, overscan: OVERSCAN,
+    // Only heights that were measured need to be known by row; the others are equal.
+    ...(isMeasured ? { getItemKey: keyOf } : {}),
+    // Where the end is followed the rows are there before it is scrolled to, and a second drawing may wait.
+    rangeExtractor: isFollowing ? lastRows : defaultRangeExtractor, useFlushSync: !isFollowing,
+  })
   const total = rows.getTotalSize()
   const items = rows.getVirtualItems()
 
@@ -83,7 +101,12 @@ export function StreamList(props: StreamListProps) {
   useLayoutEffect(() => {
     const at = box.current
     if (!at) return
-    if (isFollowing) return put(at.scrollHeight - at.clientHeight)
+    if (isFollowing) {
+      // Asked after the height is set: the browser knows best where the end is, and lays out only once.
+      at.scrollTop = total
+      ourTop.current = lastTop.current = at.scrollTop
+      return
+    }
     if (isStartAwaited.current && !hasBefore) {
       isStartAwaited.current = false
       put(0)
@@ -141,7 +164,7 @@ export function StreamList(props: StreamListProps) {
       <div role="rowgroup" className="relative w-full" style={{ height: total }}>
         {items.map((row) => (
           <div
-            key={row.key} id={`${id}-${row.index}`} role="row" aria-rowindex={row.index + 1} aria-selected={row.index === selected} data-index={row.index} ref={isMeasured ? rows.measureElement : null}
+            key={isMeasured || !isFollowing ? keyOf(row.index) : slotOf(row.index, items.length)} id={`${id}-${row.index}`} role="row" aria-rowindex={row.index + 1} aria-selected={row.index === selected} data-index={row.index} ref={isMeasured ? rows.measureElement : null}
             className={`absolute top-0 left-0 flex w-full ${rowClass}`} style={{ transform: `translateY(${row.start}px)`, ...(isMeasured ? { minHeight: rowHeight } : { height: rowHeight }) }}
           >
             {children(row.index)}

@@ -1,6 +1,7 @@
 /** A run watched for as long as the caller is shown; a few renders a second at most, however fast events come. */
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import { useAccess } from '@/features/access'
+import { useSharedRuns } from '@/features/live'
 import { runSource } from '@/lib/run-source'
 import { RunWatch, type Watched } from '@/lib/run-watch'
 import { documentSight } from '@/lib/sight'
@@ -28,9 +29,12 @@ function framing(): (draw: () => void) => () => void {
 
 export function useRunWatch(id: number): readonly [RunWatch, Watched] {
   const { client, session } = useAccess()
-  const [watch] = useState(() => new RunWatch({
-    source: runSource(client, location.origin, session, id), sight: documentSight(), isOnline: () => navigator.onLine, onFrame: framing(),
-  }))
+  const shared = useSharedRuns()
+  const [watch] = useState(() => {
+    const alone = runSource(client, location.origin, session, id)
+    const stream = (after: number, signal: AbortSignal) => Promise.resolve(shared.stream(id, after, alone.stream, signal))
+    return new RunWatch({ source: { ...alone, stream }, sight: documentSight(), isOnline: () => navigator.onLine, onFrame: framing() })
+  })
   useEffect(() => {
     watch.start()
     return () => watch.stop()
