@@ -16,9 +16,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from agentrunner.domain.project import NewProject
-from agentrunner.domain.state import Status
-from agentrunner.engine import projects
 from bench.servers import serving
 from size import cost, reads, rows
 from size.reads import Times
@@ -61,7 +58,7 @@ def parse() -> argparse.Namespace:
 def measure(place: Path, most: int, events: int, tell: reads.Callable[[str], None]) -> dict[str, object]:
     """Everything, from the first size to the last."""
     place.chmod(0o700)
-    template = asyncio.run(prepare(place))
+    template = asyncio.run(cost.prepare(place))
     costs: dict[int, float] = {}
     few: dict[str, Times] = {}
     many: dict[str, Times] = {}
@@ -81,18 +78,6 @@ def measure(place: Path, most: int, events: int, tell: reads.Callable[[str], Non
     size_gb = sum(file.stat().st_size for file in place.glob("agentrunner.db*")) / 1e9
     tell(f"the database has {size_gb:.2f} GB")
     return report(costs, few, many)
-
-
-async def prepare(place: Path) -> int:
-    """A database with one finished run, after which all others are made; its id."""
-    world = await cost.open_world(place)
-    await projects.create(world.s, NewProject(name="web"))
-    worker = await world.register("worker-0")
-    run = await world.create(goal="template", labels={"team": "template"})
-    held = await worker.start()
-    await held.end(Status.COMPLETED)
-    await world.s.db.stop()
-    return run.id
 
 
 async def cost_at(place: Path, size: int, tell: reads.Callable[[str], None]) -> tuple[float, int]:

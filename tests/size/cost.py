@@ -6,8 +6,9 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+from agentrunner.domain.project import NewProject
 from agentrunner.domain.state import Status
-from agentrunner.engine import search
+from agentrunner.engine import projects, search
 from agentrunner.store import search as stored
 from agentrunner.store.sqlite import SqliteDatabase
 from engine.world import World, begin, open_services, settings_of
@@ -25,6 +26,18 @@ async def open_world(place: Path) -> World:
     world = World(services, None)  # type: ignore[arg-type]
     await database.write(begin, _now())
     return world
+
+
+async def prepare(place: Path) -> int:
+    """A database with one finished run, after which all others are made; its id."""
+    world = await open_world(place)
+    await projects.create(world.s, NewProject(name="web"))
+    worker = await world.register("worker-0")
+    run = await world.create(goal="template", labels={"team": "template"})
+    held = await worker.start()
+    await held.end(Status.COMPLETED)
+    await world.s.db.stop()
+    return run.id
 
 
 def _now() -> int:

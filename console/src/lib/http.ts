@@ -71,7 +71,7 @@ export function retryAfter(text: string | null, now = Date.now()): number | null
   return Number.isNaN(date) ? null : Math.max(0, date - now)
 }
 
-/** Where the token is kept: `sessionStorage` in a browser, so it ends with the tab. */
+/** Where a token is found; null where the cookie of the session says who asks. */
 export interface TokenPlace {
   get(): string | null
 }

@@ -3,9 +3,6 @@
 import asyncio
 from pathlib import Path
 
-from agentrunner.domain.project import NewProject
-from agentrunner.domain.state import Status
-from agentrunner.engine import projects
 from size import cost, rows
 
 LONG, HUGE = 100_000, 1_000_000
@@ -15,7 +12,7 @@ SAID = "line {} of a long story"
 def fill(place: Path, runs: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Fill a data directory; a run with 100,000 events and one with 1,000,000: id and last line of each."""
     place.chmod(0o700)
-    huge = asyncio.run(_prepare(place))
+    huge = asyncio.run(cost.prepare(place))
     database = place / "agentrunner.db"
     long = huge + 1
     rows.fill(database, huge, long, runs)
@@ -23,17 +20,6 @@ def fill(place: Path, runs: int) -> tuple[tuple[int, int], tuple[int, int]]:
     rows.fill_events(database, huge, HUGE)
     asyncio.run(_index(place))
     return (long, _last(database, long)), (huge, _last(database, huge))
-
-
-async def _prepare(place: Path) -> int:
-    world = await cost.open_world(place)
-    await projects.create(world.s, NewProject(name="web"))
-    worker = await world.register("worker-0")
-    run = await world.create(goal="template", labels={"team": "template"})
-    held = await worker.start()
-    await held.end(Status.COMPLETED)
-    await world.s.db.stop()
-    return run.id
 
 
 async def _index(place: Path) -> None:
